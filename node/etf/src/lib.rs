@@ -1,0 +1,27 @@
+//! The Erlang External Term Format, borrowed.
+//!
+//! User terms stay the bytes they came as: a [`Term`] is a slice that has been checked once, its
+//! accessors decode only what is asked for, and [`put`] splices slices into a reply. Nothing here
+//! recurses on input, allocates from a length whose bytes it has not seen, or creates atoms.
+//!
+//! # Layout
+//! - [`term`]: the checked slice and its accessors
+//! - [`scan`]: the loop that checks a term and finds its end
+//! - [`id`]: process identifiers and references, owned
+//! - [`put`]: writing terms
+//!
+//! Source: "External Term Format", ERTS User's Guide.
+
+pub mod error;
+pub mod id;
+pub mod put;
+pub mod scan;
+pub mod tag;
+pub mod term;
+
+pub use error::Error;
+pub use id::{Pid, Reference};
+pub use term::{Atom, Kind, List, Map, Term, Tuple};
+
+/// The version byte that begins every external term.
+pub const VERSION: u8 = 131;

@@ -1,0 +1,358 @@
+//! A checked slice that holds one term, and what can be asked of it.
+
+use crate::{Error, Pid, Reference, VERSION, scan, tag};
+use std::borrow::Cow;
+
+/// One well-formed term, without version byte. Copying it copies a pointer and a length.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Term<'a>(&'a [u8]);
+
+/// What sort of term it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // each name is Erlang's own
+pub enum Kind {
+    Atom,
+    Integer,
+    Float,
+    Tuple,
+    List,
+    Binary,
+    BitString,
+    Map,
+    Pid,
+    Port,
+    Reference,
+    Fun,
+}
+
+impl<'a> Term<'a> {
+    /// The term that `bytes` holds from first to last byte.
+    ///
+    /// # Errors
+    /// [`Error`] if there is no well-formed term, or bytes follow it.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        match Self::take(bytes)? {
+            (term, []) => Ok(term),
+            (_, rest) => Err(Error::Trailing { count: rest.len() }),
+        }
+    }
+
+    /// As [`Term::parse`], for bytes that begin with the version byte.
+    ///
+    /// # Errors
+    /// [`Error`], also if the version byte is missing.
+    pub fn parse_external(bytes: &'a [u8]) -> Result<Self, Error> {
+        match bytes {
+            [VERSION, rest @ ..] => Self::parse(rest),
+            [other, ..] => Err(Error::Version(*other)),
+            [] => Err(Error::Truncated { at: 0 }),
+        }
+    }
+
+    /// The term at the start of `bytes`, and the bytes after it.
+    ///
+    /// # Errors
+    /// [`Error`] if no well-formed term begins there.
+    pub fn take(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Error> {
+        let len = scan::term_len(bytes)?;
+        match bytes.split_at_checked(len) {
+            Some((term, rest)) => Ok((Term(term), rest)),
+            None => Err(Error::Truncated { at: bytes.len() }),
+        }
+    }
+
+    /// The bytes as they came.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    fn tag(self) -> u8 {
+        self.0.first().copied().unwrap_or_default()
+    }
+
+    fn from(self, at: usize) -> &'a [u8] {
+        self.0.get(at..).unwrap_or_default()
+    }
+
+    fn uint(self, at: usize, width: usize) -> u64 {
+        let bytes = self.0.get(at..at + width).unwrap_or_default();
+        bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b))
+    }
+
+    /// What sort of term it is.
+    pub fn kind(self) -> Kind {
+        match self.tag() {
+            tag::SMALL_INTEGER | tag::INTEGER | tag::SMALL_BIG | tag::LARGE_BIG => Kind::Integer,
+            tag::NEW_FLOAT | tag::FLOAT => Kind::Float,
+            tag::SMALL_TUPLE | tag::LARGE_TUPLE => Kind::Tuple,
+            tag::NIL | tag::STRING | tag::LIST => Kind::List,
+            tag::BINARY => Kind::Binary,
+            tag::BIT_BINARY => Kind::BitString,
+            tag::MAP => Kind::Map,
+            tag::PID | tag::NEW_PID => Kind::Pid,
+            tag::PORT | tag::NEW_PORT | tag::V4_PORT => Kind::Port,
+            tag::REFERENCE | tag::NEW_REFERENCE | tag::NEWER_REFERENCE => Kind::Reference,
+            tag::NEW_FUN | tag::EXPORT => Kind::Fun,
+            _ => Kind::Atom,
+        }
+    }
+
+    /// The atom, if it is one.
+    pub fn as_atom(self) -> Option<Atom<'a>> {
+        let (skip, latin1) = match self.tag() {
+            tag::SMALL_ATOM_UTF8 => (2, false),
+            tag::ATOM_UTF8 => (3, false),
+            tag::SMALL_ATOM => (2, true),
+            tag::ATOM => (3, true),
+            _ => return None,
+        };
+        Some(Atom { name: self.from(skip), latin1 })
+    }
+
+    /// Whether it is the atom `name`.
+    pub fn is_atom(self, name: &str) -> bool {
+        self.as_atom().is_some_and(|atom| atom.is(name))
+    }
+
+    /// The bytes of a binary, if it is one.
+    pub fn as_binary(self) -> Option<&'a [u8]> {
+        (self.tag() == tag::BINARY).then(|| self.from(5))
+    }
+
+    /// The integer, if it is one between -2^63 and 2^63 - 1.
+    pub fn as_i64(self) -> Option<i64> {
+        match self.tag() {
+            tag::SMALL_INTEGER => Some(self.uint(1, 1) as i64),
+            tag::INTEGER => Some(i64::from(self.uint(1, 4) as u32 as i32)),
+            tag::SMALL_BIG => big_i64(self.uint(2, 1) != 0, self.from(3)),
+            tag::LARGE_BIG => big_i64(self.uint(5, 1) != 0, self.from(6)),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it is one between 0 and 2^63 - 1.
+    pub fn as_u64(self) -> Option<u64> {
+        self.as_i64().and_then(|n| u64::try_from(n).ok())
+    }
+
+    /// The float, if it is one.
+    pub fn as_f64(self) -> Option<f64> {
+        match self.tag() {
+            tag::NEW_FLOAT => Some(f64::from_bits(self.uint(1, 8))),
+            tag::FLOAT => {
+                let text = self.from(1).split(|b| *b == 0).next()?;
+                std::str::from_utf8(text).ok()?.trim().parse().ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// The elements of a tuple, if it is one.
+    pub fn as_tuple(self) -> Option<Tuple<'a>> {
+        match self.tag() {
+            tag::SMALL_TUPLE => Some(Tuple { left: self.uint(1, 1) as usize, rest: self.from(2) }),
+            tag::LARGE_TUPLE => Some(Tuple { left: self.uint(1, 4) as usize, rest: self.from(5) }),
+            _ => None,
+        }
+    }
+
+    /// The elements of a tuple of exactly `N`, if it is one.
+    pub fn as_array<const N: usize>(self) -> Option<[Term<'a>; N]> {
+        let mut elements = self.as_tuple().filter(|tuple| tuple.len() == N)?;
+        let mut array = [Term(&[]); N];
+        for slot in &mut array {
+            *slot = elements.next()?;
+        }
+        Some(array)
+    }
+
+    /// The elements of a list, proper or not, if it is one. A list of small integers that came as
+    /// a string is a list like any other.
+    pub fn as_list(self) -> Option<List<'a>> {
+        match self.tag() {
+            tag::NIL => Some(List { left: 0, string: false, rest: self.0 }),
+            tag::STRING => {
+                Some(List { left: self.uint(1, 2) as usize, string: true, rest: self.from(3) })
+            }
+            tag::LIST => {
+                Some(List { left: self.uint(1, 4) as usize, string: false, rest: self.from(5) })
+            }
+            _ => None,
+        }
+    }
+
+    /// The elements of a list that ends in `[]`, if it is one.
+    pub fn as_proper_list(self) -> Option<List<'a>> {
+        self.as_list().filter(|list| list.is_proper())
+    }
+
+    /// The pairs of a map, if it is one, in the order in which they came.
+    pub fn as_map(self) -> Option<Map<'a>> {
+        (self.tag() == tag::MAP)
+            .then(|| Map { left: self.uint(1, 4) as usize, rest: self.from(5) })
+    }
+
+    /// The process identifier, if it is one.
+    pub fn as_pid(self) -> Option<Pid> {
+        Pid::from_term(self)
+    }
+
+    /// The reference, if it is one.
+    pub fn as_reference(self) -> Option<Reference> {
+        Reference::from_term(self)
+    }
+}
+
+/// Little-endian magnitude and sign of a big integer, if it fits.
+fn big_i64(negative: bool, magnitude: &[u8]) -> Option<i64> {
+    let significant = magnitude.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    let digits = magnitude.get(..significant).filter(|d| d.len() <= 8)?;
+    let n = digits.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
+    let n = i128::from(n);
+    i64::try_from(if negative { -n } else { n }).ok()
+}
+
+impl std::fmt::Debug for Term<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}({} bytes)", self.kind(), self.0.len())
+    }
+}
+
+/// An atom's name. Names are compared as text: `latin1` and UTF-8 spellings of one name are equal.
+#[derive(Debug, Clone, Copy)]
+pub struct Atom<'a> {
+    name: &'a [u8],
+    latin1: bool,
+}
+
+impl<'a> Atom<'a> {
+    /// Whether the name is `name`.
+    pub fn is(self, name: &str) -> bool {
+        match self.latin1 && !self.name.is_ascii() {
+            false => self.name == name.as_bytes(),
+            true => self.text() == name,
+        }
+    }
+
+    /// The name as text.
+    pub fn text(self) -> Cow<'a, str> {
+        match std::str::from_utf8(self.name) {
+            Ok(text) if !self.latin1 || text.is_ascii() => Cow::Borrowed(text),
+            _ => Cow::Owned(self.name.iter().map(|b| char::from(*b)).collect()),
+        }
+    }
+}
+
+/// The elements of a tuple, in order.
+#[derive(Debug, Clone, Copy)]
+pub struct Tuple<'a> {
+    left: usize,
+    rest: &'a [u8],
+}
+
+/// The elements of a list, in order; then [`List::tail`] is what follows them.
+#[derive(Debug, Clone, Copy)]
+pub struct List<'a> {
+    left: usize,
+    string: bool,
+    rest: &'a [u8],
+}
+
+/// The pairs of a map, in the order in which they came.
+#[derive(Debug, Clone, Copy)]
+pub struct Map<'a> {
+    left: usize,
+    rest: &'a [u8],
+}
+
+fn next_term<'a>(left: &mut usize, rest: &mut &'a [u8]) -> Option<Term<'a>> {
+    *left = left.checked_sub(1)?;
+    let (term, after) = Term::take(rest).ok()?;
+    *rest = after;
+    Some(term)
+}
+
+impl<'a> Iterator for Tuple<'a> {
+    type Item = Term<'a>;
+    fn next(&mut self) -> Option<Term<'a>> {
+        next_term(&mut self.left, &mut self.rest)
+    }
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Tuple<'_> {}
+
+/// The 256 terms that a string can hold, so that its elements are terms like any others.
+static BYTES: [[u8; 2]; 256] = {
+    let mut table = [[tag::SMALL_INTEGER, 0]; 256];
+    let mut n = 0;
+    while n < 256 {
+        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+        {
+            table[n] = [tag::SMALL_INTEGER, n as u8];
+        }
+        n += 1;
+    }
+    table
+};
+
+impl<'a> Iterator for List<'a> {
+    type Item = Term<'a>;
+    fn next(&mut self) -> Option<Term<'a>> {
+        if !self.string {
+            return next_term(&mut self.left, &mut self.rest);
+        }
+        self.left = self.left.checked_sub(1)?;
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        BYTES.get(usize::from(*byte)).map(|term| Term(term))
+    }
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for List<'_> {}
+
+impl<'a> List<'a> {
+    /// The term after the last element: `[]` for a proper list.
+    pub fn tail(mut self) -> Term<'a> {
+        if self.string {
+            return Term(&[tag::NIL]);
+        }
+        while self.left > 0 && self.next().is_some() {}
+        Term(self.rest)
+    }
+
+    /// Whether it ends in `[]`.
+    pub fn is_proper(self) -> bool {
+        // The tail's tag is the last byte exactly when the tail is `[]`, but a last byte of 106 can
+        // also end another tail, so only the cheap "no" is taken from it.
+        self.string
+            || (self.rest.last() == Some(&tag::NIL) && self.tail().as_bytes() == [tag::NIL])
+    }
+}
+
+impl<'a> Iterator for Map<'a> {
+    type Item = (Term<'a>, Term<'a>);
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let (mut one, mut two) = (1, 1);
+        let key = next_term(&mut one, &mut self.rest)?;
+        Some((key, next_term(&mut two, &mut self.rest)?))
+    }
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Map<'_> {}
+
+impl<'a> Map<'a> {
+    /// The value under the atom `key`.
+    pub fn get(self, key: &str) -> Option<Term<'a>> {
+        self.into_iter().find(|(k, _)| k.is_atom(key)).map(|(_, v)| v)
+    }
+}
