@@ -1,0 +1,33 @@
+# Each target is one command. `make help` lists them.
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+setup:  ## install Erlang/OTP, Elixir and rebar3 from Debian's packages, where missing
+	tests/bin/setup
+
+build:  ## the server: target/release/rs-esdb
+	cargo build --release --locked -p rs-esdb
+
+demo: setup build  ## the main job on real input, with figures
+	tests/demo/run
+
+test: setup  ## everything that continuous integration checks
+	tests/bin/test
+
+run: build  ## start a server; options in ARGS
+	target/release/rs-esdb start $(ARGS)
+
+bench: setup build  ## throughput and latency, beside what the machine can do
+	tests/bench/run
+
+torture: setup build  ## kill -9 under load, 100 times in a row
+	tests/torture/run
+
+lint:  ## formatting and clippy, warnings as errors
+	tests/bin/lint
+
+fmt:  ## format the Rust sources
+	cargo fmt --all
+
+.PHONY: help setup build demo test run bench torture lint fmt
