@@ -1,0 +1,208 @@
+//! Opening a log: creating it, completing what a crash interrupted, refusing what is damaged.
+//!
+//! Order of writes everywhere: a new segment is complete before `meta` names it, and `meta` names it
+//! before it gets a record; `meta` says that entries are purged or being truncated before their bytes
+//! go. So whatever the moment of a crash, `meta` tells which files must be there.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::WalError;
+use super::meta::{self, Meta};
+use super::scan::{self, Rest, TornTail};
+use super::segment::{self, Blank, Segment};
+use super::{Position, Progress, Spare, Wal, WalOptions};
+use crate::disk::Disk;
+
+impl Wal {
+    /// Opens the log of the store `uuid` in `dir`, or creates it. The second value tells what had to
+    /// be cut off at its end.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        uuid: [u8; 16],
+        options: WalOptions,
+    ) -> Result<(Self, Option<TornTail>), WalError> {
+        disk.create_dir(dir).map_err(|e| WalError::io(dir, "create", e))?;
+        let names = disk.read_dir(dir).map_err(|e| WalError::io(dir, "list", e))?;
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
+        numbers.sort_unstable();
+        let mut meta = if names.iter().any(|name| name == meta::NAME) {
+            Meta::load(&*disk, dir, uuid)?
+        } else {
+            create(&*disk, dir, uuid, &numbers, options)?
+        };
+        if numbers.contains(&(meta.newest + 1)) {
+            meta.newest += 1; // Its creation was complete, only the note of it is missing.
+        }
+        if let Some(index) = meta.truncating {
+            complete_truncation(&*disk, dir, &mut meta, index)?;
+        }
+        let mut segments = open_segments(&*disk, dir, &meta, &numbers)?;
+        let (mut last, cut) = walk(&mut segments, &meta)?;
+        for old in numbers.iter().filter(|number| **number < meta.oldest) {
+            let path = dir.join(segment::name(*old));
+            disk.remove(&path).map_err(|e| WalError::io(&path, "remove", e))?;
+        }
+        if names.iter().any(|name| name == segment::TEMPORARY) {
+            let path = dir.join(segment::TEMPORARY);
+            disk.remove(&path).map_err(|e| WalError::io(&path, "remove", e))?;
+        }
+        last = last.max(meta.purged);
+        let cut = cut.map(|bytes| TornTail { bytes, last_index: last.map(|at| at.index) });
+        let mut wal = Self {
+            disk,
+            dir: dir.to_owned(),
+            options,
+            meta,
+            segments,
+            spare: Spare::None,
+            last,
+            recent: VecDeque::new(),
+            recent_bytes: 0,
+            progress: Arc::new(Progress::default()),
+        };
+        wal.progress.durable_next.store(wal.next_index(), std::sync::atomic::Ordering::Release);
+        if wal.meta.purged.is_some_and(|purged| purged.index >= wal.next_index()) {
+            wal.begin_after_purge().map_err(|e| WalError::io(dir, "begin a segment in", e))?;
+        }
+        if let Some(cut) = cut {
+            tracing::warn!(
+                dir = %dir.display(), bytes = cut.bytes, last_index = ?cut.last_index,
+                "cut a torn tail: an append that was under way at a crash, never acknowledged"
+            );
+        }
+        Ok((wal, cut))
+    }
+}
+
+/// Creates a log where there is none, or completes an interrupted creation.
+fn create(
+    disk: &dyn Disk,
+    dir: &Path,
+    uuid: [u8; 16],
+    numbers: &[u64],
+    options: WalOptions,
+) -> Result<Meta, WalError> {
+    let path = dir.join(meta::NAME);
+    let missing = || WalError::Missing { path, what: "the log has segments but no meta file".into() };
+    match numbers {
+        [] => {
+            let failed = |source| WalError::io(dir, "create a segment in", source);
+            let blank = Blank::prepare(disk, dir, options.first_segment).map_err(failed)?;
+            blank.install(disk, dir, uuid, 1, 0).map_err(failed)?;
+        }
+        // The first segment gets no record before the meta file is there.
+        [1] => {
+            let segment = Segment::open(disk, dir, 1, uuid)?;
+            if scan::rest(&segment, &scan::load(&segment)?)? != Rest::Zeros {
+                return Err(missing());
+            }
+        }
+        _ => return Err(missing()),
+    }
+    let meta = Meta { uuid, oldest: 1, newest: 1, vote: None, purged: None, truncating: None };
+    meta.store(disk, dir)?;
+    Ok(meta)
+}
+
+fn open_segments(
+    disk: &dyn Disk,
+    dir: &Path,
+    meta: &Meta,
+    numbers: &[u64],
+) -> Result<VecDeque<Segment>, WalError> {
+    // A segment that was just created is not in the list that was read before.
+    let known = numbers.last().copied().unwrap_or(0).max(meta.newest);
+    if let Some(beyond) = numbers.iter().find(|number| **number > meta.newest) {
+        let path = dir.join(segment::name(*beyond));
+        return Err(WalError::Foreign { path, reason: "a segment this log never began".into() });
+    }
+    let open = |number| match Segment::open(disk, dir, number, meta.uuid) {
+        Err(WalError::Io { path, source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(WalError::Missing { path, what: "this segment of the log is missing".into() })
+        }
+        other => other,
+    };
+    (meta.oldest..=known).map(open).collect()
+}
+
+/// Walks over all records. Returns the position of the last, and the bytes cut from the newest
+/// segment.
+fn walk(
+    segments: &mut VecDeque<Segment>,
+    meta: &Meta,
+) -> Result<(Option<Position>, Option<u64>), WalError> {
+    let newest = segments.len().saturating_sub(1);
+    let purged_next = meta.purged.map_or(0, |purged| purged.index + 1);
+    let (mut last, mut next, mut cut) = (None, None, None);
+    for (nth, segment) in segments.iter_mut().enumerate() {
+        let first = segment.first_index;
+        // Entries may be missing only below what was purged, that is before the first segment.
+        if let Some((number, next)) = next
+            && next != first
+        {
+            return Err(missing_between(segment, number, next));
+        }
+        if nth == 0 && meta.purged.is_some() && first > purged_next {
+            return Err(missing_between(segment, 0, purged_next));
+        }
+        let bytes = scan::load(segment)?;
+        last = scan::walk(segment, &bytes, u64::MAX).or(last);
+        next = Some((segment.number, segment.next_index()));
+        if nth == newest {
+            if let Rest::Torn(bytes) = scan::rest(segment, &bytes)? {
+                segment.zero_rest().map_err(|e| WalError::io(&segment.path, "cut the tail of", e))?;
+                cut = Some(bytes);
+            }
+        }
+    }
+    Ok((last, cut))
+}
+
+/// Entries `next..` are not there, and `segment` begins later.
+fn missing_between(segment: &Segment, number: u64, next: u64) -> WalError {
+    let what = format!(
+        "entries {next} to {} are missing between segment {number} and this one, or are damaged",
+        segment.first_index.saturating_sub(1)
+    );
+    WalError::Missing { path: segment.path.clone(), what }
+}
+
+/// Removes the entries from `index` on: newer segments first, then the rest of the one they begin in.
+/// Doing it again after a crash at any point does no harm.
+pub(super) fn complete_truncation(
+    disk: &dyn Disk,
+    dir: &Path,
+    meta: &mut Meta,
+    index: u64,
+) -> Result<(), WalError> {
+    let mut number = meta.newest;
+    loop {
+        let path = dir.join(segment::name(number));
+        match Segment::open(disk, dir, number, meta.uuid) {
+            // Removed before the crash.
+            Err(WalError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound && number > meta.oldest => {}
+            Err(error) => return Err(error),
+            Ok(segment) if segment.first_index > index && number > meta.oldest => {
+                drop(segment);
+                disk.remove(&path).map_err(|e| WalError::io(&path, "remove", e))?;
+            }
+            Ok(mut segment) => {
+                let bytes = scan::load(&segment)?;
+                scan::walk(&mut segment, &bytes, index);
+                if segment.next_index() < index {
+                    return Err(scan::damaged(&segment));
+                }
+                segment.zero_rest().map_err(|e| WalError::io(&path, "truncate", e))?;
+                break;
+            }
+        }
+        number -= 1;
+    }
+    disk.sync_dir(dir).map_err(|e| WalError::io(dir, "sync", e))?;
+    (meta.newest, meta.truncating) = (number, None);
+    meta.store(disk, dir)
+}

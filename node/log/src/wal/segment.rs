@@ -1,0 +1,226 @@
+//! A segment: a file of fixed length that begins with a header and is filled with records.
+//!
+//! | offset | bytes | what (little endian) |
+//! |---|---|---|
+//! | 0 | 8 | `ESDBWALS` |
+//! | 8 | 4 | format version, 1 |
+//! | 12 | 4 | offset of the first record, 64 |
+//! | 16 | 16 | uuid of the store |
+//! | 32 | 8 | number of the segment |
+//! | 40 | 8 | epoch: a random number |
+//! | 48 | 8 | index of its first entry |
+//! | 56 | 4 | zero |
+//! | 60 | 4 | CRC-32 of bytes 0..60 |
+//!
+//! A segment is written full of zeros and synced as `segment.new`, then gets its header, is synced
+//! again and renamed: under its own name it is complete or not there. Its blocks exist, so that a
+//! later write neither meets a full disk nor changes the file's length (an fdatasync of it has no
+//! metadata to write).
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::WalError;
+use super::record::{ALIGN, u32_at, u64_at};
+use crate::disk::{Disk, File};
+
+/// Name of a segment before it has its header.
+pub const TEMPORARY: &str = "segment.new";
+/// Offset of the first record.
+pub const FIRST_RECORD: usize = 64;
+const MAGIC: &[u8; 8] = b"ESDBWALS";
+const VERSION: u32 = 1;
+const ZEROS: &[u8] = &[0; 1 << 18];
+
+/// An open segment.
+#[derive(Debug)]
+pub struct Segment {
+    /// Which one it is: 1, 2, 3 …
+    pub number: u64,
+    /// The random number its records are bound to.
+    pub epoch: u64,
+    /// Index of its first entry.
+    pub first_index: u64,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The file.
+    pub file: Arc<dyn File>,
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// Offset where the next record goes.
+    pub end: u64,
+    /// Offsets of its records in units of 8 bytes.
+    offsets: Vec<u32>,
+}
+
+impl Segment {
+    /// Index of the entry that would follow its last.
+    pub fn next_index(&self) -> u64 {
+        self.first_index + self.offsets.len() as u64
+    }
+
+    /// Notes that a record of `size` bytes was put at the end.
+    pub fn push(&mut self, size: usize) {
+        self.offsets.push((self.end / ALIGN as u64) as u32);
+        self.end += size as u64;
+    }
+
+    /// Offset of the record of entry `index`, or the end.
+    pub fn offset(&self, index: u64) -> u64 {
+        let nth = index.saturating_sub(self.first_index) as usize;
+        self.offsets.get(nth).map_or(self.end, |&offset| u64::from(offset) * ALIGN as u64)
+    }
+
+    /// Forgets the entries from `index` on.
+    pub fn forget(&mut self, index: u64) {
+        self.end = self.offset(index);
+        self.offsets.truncate(index.saturating_sub(self.first_index) as usize);
+    }
+
+    /// Room for records in bytes.
+    pub fn room(&self) -> u64 {
+        self.size.saturating_sub(self.end)
+    }
+
+    /// Overwrites everything from the end on with zeros, durably.
+    pub fn zero_rest(&self) -> io::Result<()> {
+        fill(&*self.file, self.end, self.size)?;
+        self.file.sync_data()
+    }
+
+    /// Opens the segment `number` of the store `uuid` and checks its header.
+    pub fn open(disk: &dyn Disk, dir: &Path, number: u64, uuid: [u8; 16]) -> Result<Self, WalError> {
+        let path = dir.join(name(number));
+        let file = disk.open(&path).map_err(|e| WalError::io(&path, "open", e))?;
+        let size = file.len().map_err(|e| WalError::io(&path, "measure", e))?;
+        let foreign = |reason: &str| WalError::Foreign { path: path.clone(), reason: reason.into() };
+        let mut header = [0; FIRST_RECORD];
+        if size < FIRST_RECORD as u64 || size > u64::from(u32::MAX) * ALIGN as u64 {
+            return Err(foreign("not the length of a log segment"));
+        }
+        file.read_at(&mut header, 0).map_err(|e| WalError::io(&path, "read", e))?;
+        if header.first_chunk() != Some(MAGIC) {
+            return Err(foreign("not a log segment"));
+        }
+        if u32_at(&header, 8) != Some(VERSION) {
+            return Err(foreign("written in a format this version does not know"));
+        }
+        let decoded = decode(&header).ok_or_else(|| foreign("its header's checksum does not match"))?;
+        if decoded.uuid != uuid {
+            return Err(WalError::OtherStore { path, found: decoded.uuid, expected: uuid });
+        }
+        if decoded.number != number {
+            return Err(foreign(&format!("holds segment {}, not the one it is named", decoded.number)));
+        }
+        let Header { epoch, first_index, .. } = decoded;
+        let end = FIRST_RECORD as u64;
+        Ok(Self { number, epoch, first_index, path, file, size, end, offsets: Vec::new() })
+    }
+}
+
+/// File name of a segment.
+pub fn name(number: u64) -> String {
+    format!("{number:012}.wal")
+}
+
+/// Number of the segment of that file name.
+pub fn number(name: &str) -> Option<u64> {
+    let number = name.strip_suffix(".wal")?.parse().ok()?;
+    (self::name(number) == name).then_some(number)
+}
+
+/// A file full of zeros that may become a segment.
+#[derive(Debug)]
+pub struct Blank {
+    file: Arc<dyn File>,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+impl Blank {
+    /// Writes `size` zeros to `segment.new` and syncs it. On failure the file is removed.
+    pub fn prepare(disk: &dyn Disk, dir: &Path, size: u64) -> io::Result<Self> {
+        let path = dir.join(TEMPORARY);
+        let file = match disk.create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                disk.remove(&path)?;
+                disk.create(&path)?
+            }
+            other => other?,
+        };
+        let filled = fill(&*file, 0, size).and_then(|()| file.sync_data());
+        if let Err(error) = filled {
+            // The space must not stay taken by what no one will use; the first error is the one told.
+            let _ = disk.remove(&path);
+            return Err(error);
+        }
+        Ok(Self { file, size })
+    }
+
+    /// Makes it the segment `number`, durably.
+    pub fn install(
+        self,
+        disk: &dyn Disk,
+        dir: &Path,
+        uuid: [u8; 16],
+        number: u64,
+        first_index: u64,
+    ) -> io::Result<Segment> {
+        let epoch = random();
+        let path = dir.join(name(number));
+        self.file.write_at(&encode(&Header { uuid, number, epoch, first_index }), 0)?;
+        self.file.sync_data()?;
+        disk.rename(&dir.join(TEMPORARY), &path)?;
+        disk.sync_dir(dir)?;
+        let (file, size, end) = (self.file, self.size, FIRST_RECORD as u64);
+        Ok(Segment { number, epoch, first_index, path, file, size, end, offsets: Vec::new() })
+    }
+}
+
+/// A number that nobody can guess: the standard library seeds its hashers from the system's source.
+fn random() -> u64 {
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+fn fill(file: &dyn File, mut from: u64, to: u64) -> io::Result<()> {
+    while from < to {
+        let length = (to - from).min(ZEROS.len() as u64) as usize;
+        file.write_at(ZEROS.get(..length).unwrap_or_default(), from)?;
+        from += length as u64;
+    }
+    Ok(())
+}
+
+struct Header {
+    uuid: [u8; 16],
+    number: u64,
+    epoch: u64,
+    first_index: u64,
+}
+
+fn encode(header: &Header) -> Vec<u8> {
+    let mut out = Vec::with_capacity(FIRST_RECORD);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&(FIRST_RECORD as u32).to_le_bytes());
+    out.extend_from_slice(&header.uuid);
+    for field in [header.number, header.epoch, header.first_index] {
+        out.extend_from_slice(&field.to_le_bytes());
+    }
+    out.extend_from_slice(&[0; 4]);
+    let checksum = crc32fast::hash(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out
+}
+
+fn decode(bytes: &[u8; FIRST_RECORD]) -> Option<Header> {
+    let (fields, checksum) = bytes.split_at_checked(FIRST_RECORD - 4)?;
+    if u32_at(checksum, 0)? != crc32fast::hash(fields) {
+        return None;
+    }
+    let uuid = *fields.get(16..)?.first_chunk()?;
+    let (number, epoch) = (u64_at(fields, 32)?, u64_at(fields, 40)?);
+    Some(Header { uuid, number, epoch, first_index: u64_at(fields, 48)? })
+}
