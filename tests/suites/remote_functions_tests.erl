@@ -1,0 +1,94 @@
+%% rpc and erpc to the server: a few functions answer, all others are undefined, and both at once.
+-module(remote_functions_tests).
+-include_lib("eunit/include/eunit.hrl").
+
+%% Swarm's tracker, for one, stands still until it has its answer.
+-define(AT_ONCE_US, 100000).
+
+remote_functions_test_() ->
+    esdb_fixture:on_client(#{}, [
+        {"erlang:node/0", fun node_name/1},
+        {"rs_esdb:info/0 describes the server", fun info/1},
+        {"what is not served is undefined, within 100 ms", fun undefined/1},
+        {"casts and multicalls", fun other_forms/1},
+        {"the old form of a call, to rex", fun call_to_rex/1},
+        {"requests of erpc can be sent without waiting", fun send_request/1},
+        {"answers come at once while stores are busy", fun while_busy/1}
+    ]).
+
+node_name(#{server := Server}) ->
+    ?assertEqual(Server, rpc:call(Server, erlang, node, [])),
+    ?assertEqual(Server, erpc:call(Server, erlang, node, [])),
+    ?assertEqual(Server, rpc:block_call(Server, erlang, node, [])).
+
+info(#{server := Server, store := Store}) ->
+    Info = rpc:call(Server, rs_esdb, info, []),
+    ?assertMatch(#{node := Server, version := <<_, _/binary>>, stores := [_]}, Info),
+    #{stores := [Description]} = Info,
+    ?assertMatch(#{name := Store, uuid := <<_:36/binary>>, state := _}, Description),
+    ?assertEqual(Info, erpc:call(Server, rs_esdb, info, [])).
+
+undefined(#{server := Server}) ->
+    Calls = [
+        {application, which_applications, []},
+        {no_such_module, no_such_function, [1, <<"two">>, #{three => 3}]},
+        {erlang, node, [extra]},
+        {rs_esdb, info, [extra]},
+        {os, cmd, ["touch /tmp/never"]},
+        {init, stop, []}
+    ],
+    [
+        begin
+            Rpc = at_once(fun() -> rpc:call(Server, M, F, A) end),
+            ?assertMatch({badrpc, {'EXIT', {undef, [{M, F, A, _} | _]}}}, Rpc),
+            Erpc = at_once(fun() ->
+                try
+                    erpc:call(Server, M, F, A)
+                catch
+                    Class:Reason -> {Class, Reason}
+                end
+            end),
+            ?assertMatch({error, {exception, undef, [{M, F, A, _} | _]}}, Erpc)
+        end
+     || {M, F, A} <- Calls
+    ].
+
+at_once(Fun) ->
+    {Microseconds, Result} = timer:tc(Fun),
+    ?assert(Microseconds < ?AT_ONCE_US),
+    Result.
+
+other_forms(#{server := Server}) ->
+    true = rpc:cast(Server, erlang, node, []),
+    ok = erpc:cast(Server, erlang, node, []),
+    ?assertEqual([{ok, Server}], erpc:multicall([Server], erlang, node, [])),
+    ?assertEqual({[Server], []}, rpc:multicall([Server], erlang, node, [])),
+    abcast = rpc:abcast([Server], no_such_name, hello),
+    ?assertEqual(Server, rpc:call(Server, erlang, node, [])).
+
+call_to_rex(#{server := Server}) ->
+    Call = fun(M, F, A) -> gen_server:call({rex, Server}, {call, M, F, A, group_leader()}) end,
+    ?assertEqual(Server, Call(erlang, node, [])),
+    ?assertMatch({badrpc, {'EXIT', {undef, _}}}, Call(no_such_module, f, [])).
+
+send_request(#{server := Server}) ->
+    Requests = [erpc:send_request(Server, erlang, node, []) || _ <- lists:seq(1, 500)],
+    [?assertEqual(Server, erpc:receive_response(R, 5000)) || R <- Requests].
+
+while_busy(#{server := Server, store := Store}) ->
+    Batch = [#{event_type => <<"t">>, data => binary:copy(<<N>>, 1000)} || N <- lists:seq(1, 200)],
+    Worker = esdb_client:worker(old, Store),
+    Busy = [
+        spawn_link(fun Append() ->
+            {ok, _} = gen_server:call(Worker, {append_events, Store, <<S>>, Batch}, 30000),
+            Append()
+        end)
+     || S <- lists:seq(1, 10)
+    ],
+    Times = [
+        element(1, timer:tc(fun() -> Server = rpc:call(Server, erlang, node, []) end))
+     || _ <- lists:seq(1, 200)
+    ],
+    [unlink(P) andalso exit(P, kill) || P <- Busy],
+    Median = lists:nth(100, lists:sort(Times)),
+    ?assert(Median < ?AT_ONCE_US).
