@@ -29,7 +29,7 @@ pub struct Reference {
 
 /// The node name after the first `skip` bytes of `bytes`, and the bytes after it.
 fn node(bytes: &[u8], skip: usize) -> Option<(Arc<str>, &[u8])> {
-    let (node, rest) = Term::take(bytes.get(skip..)?).ok()?;
+    let (node, rest) = Term::first(bytes.get(skip..)?)?;
     Some((Arc::from(&*node.as_atom()?.text()), rest))
 }
 
@@ -50,7 +50,12 @@ impl Pid {
             [_, _, _, _, _, _, _, _, creation] => u32::from(creation & 3),
             _ => word(rest, 2)?,
         };
-        Some(Pid { node, id: word(rest, 0)?, serial: word(rest, 1)?, creation })
+        Some(Pid {
+            node,
+            id: word(rest, 0)?,
+            serial: word(rest, 1)?,
+            creation,
+        })
     }
 
     /// Appends it to `out`.
@@ -75,14 +80,22 @@ impl Reference {
         let bytes = term.as_bytes();
         let (node, rest) = match bytes.first()? {
             &tag::NEWER_REFERENCE | &tag::NEW_REFERENCE => node(bytes, 3)?,
+            &tag::REFERENCE => node(bytes, 1)?,
             _ => return None,
         };
-        let (creation, words) = match bytes.first()? {
-            &tag::NEWER_REFERENCE => (word(rest, 0)?, rest.get(4..)?),
+        let (creation, words) = match *bytes.first()? {
+            tag::NEWER_REFERENCE => (word(rest, 0)?, rest.get(4..)?),
+            tag::REFERENCE => (u32::from(rest.last()? & 3), rest.get(..4)?),
             _ => (u32::from(rest.first()? & 3), rest.get(1..)?),
         };
-        let words = (0..words.len() / 4).filter_map(|n| word(words, n)).collect();
-        Some(Reference { node, creation, words })
+        let words = (0..words.len() / 4)
+            .filter_map(|n| word(words, n))
+            .collect();
+        Some(Reference {
+            node,
+            creation,
+            words,
+        })
     }
 
     /// Appends it to `out`.

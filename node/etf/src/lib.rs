@@ -6,14 +6,20 @@
 //!
 //! # Layout
 //! - [`term`]: the checked slice and its accessors
-//! - [`scan`]: the loop that checks a term and finds its end
+//! - [`scan`]: the loop that checks a term and finds its end; `cursor`: one head of it;
+//!   `float`: floats written as text
+//! - `keys`: no map holds a key twice; `digest`: equal numbers for equal keys
 //! - [`id`]: process identifiers and references, owned
 //! - [`put`]: writing terms
 //!
 //! Source: "External Term Format", ERTS User's Guide.
 
+mod cursor;
+mod digest;
 pub mod error;
+mod float;
 pub mod id;
+mod keys;
 pub mod put;
 pub mod scan;
 pub mod tag;

@@ -51,13 +51,14 @@ fn big(out: &mut Vec<u8>, negative: bool, magnitude: u64) {
     out.extend(magnitude.to_le_bytes().into_iter().take(len));
 }
 
-/// A float.
+/// A float, which must be finite: no other is a term.
 pub fn float(out: &mut Vec<u8>, f: f64) {
+    debug_assert!(f.is_finite());
     out.push(tag::NEW_FLOAT);
     out.extend_from_slice(&f.to_bits().to_be_bytes());
 }
 
-/// The head of a tuple: its `arity` elements must follow.
+/// The head of a tuple of at most 2^24 - 1 elements: its `arity` elements must follow.
 pub fn tuple(out: &mut Vec<u8>, arity: usize) {
     match u8::try_from(arity) {
         Ok(arity) => out.extend_from_slice(&[tag::SMALL_TUPLE, arity]),

@@ -1,6 +1,6 @@
 //! A checked slice that holds one term, and what can be asked of it.
 
-use crate::{Error, Pid, Reference, VERSION, scan, tag};
+use crate::{Error, Pid, Reference, VERSION, float, keys, scan, tag};
 use std::borrow::Cow;
 
 /// One well-formed term, without version byte. Copying it copies a pointer and a length.
@@ -61,6 +61,30 @@ impl<'a> Term<'a> {
         }
     }
 
+    /// The term at the start of bytes that were checked before, and the bytes after it.
+    pub(crate) fn first(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let len = scan::checked_len(bytes).ok()?;
+        bytes
+            .split_at_checked(len)
+            .map(|(term, rest)| (Term(term), rest))
+    }
+
+    /// Bytes that were checked before.
+    pub(crate) fn checked(bytes: &'a [u8]) -> Self {
+        Term(bytes)
+    }
+
+    /// Refuses a term in which some map holds a key twice. A BEAM node's terms never do, but it
+    /// drops the connection on which such a term arrives: to be asked before bytes that a peer
+    /// sent are kept for others.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] `map key`; or `depth`, if maps, or terms in a key, are nested more
+    /// than 10,000 deep.
+    pub fn check_keys(self) -> Result<(), Error> {
+        keys::check(self.0)
+    }
+
     /// The bytes as they came.
     pub fn as_bytes(self) -> &'a [u8] {
         self.0
@@ -106,7 +130,10 @@ impl<'a> Term<'a> {
             tag::ATOM => (3, true),
             _ => return None,
         };
-        Some(Atom { name: self.from(skip), latin1 })
+        Some(Atom {
+            name: self.from(skip),
+            latin1,
+        })
     }
 
     /// Whether it is the atom `name`.
@@ -139,10 +166,7 @@ impl<'a> Term<'a> {
     pub fn as_f64(self) -> Option<f64> {
         match self.tag() {
             tag::NEW_FLOAT => Some(f64::from_bits(self.uint(1, 8))),
-            tag::FLOAT => {
-                let text = self.from(1).split(|b| *b == 0).next()?;
-                std::str::from_utf8(text).ok()?.trim().parse().ok()
-            }
+            tag::FLOAT => float::parse_text(self.from(1)),
             _ => None,
         }
     }
@@ -150,8 +174,14 @@ impl<'a> Term<'a> {
     /// The elements of a tuple, if it is one.
     pub fn as_tuple(self) -> Option<Tuple<'a>> {
         match self.tag() {
-            tag::SMALL_TUPLE => Some(Tuple { left: self.uint(1, 1) as usize, rest: self.from(2) }),
-            tag::LARGE_TUPLE => Some(Tuple { left: self.uint(1, 4) as usize, rest: self.from(5) }),
+            tag::SMALL_TUPLE => Some(Tuple {
+                left: self.uint(1, 1) as usize,
+                rest: self.from(2),
+            }),
+            tag::LARGE_TUPLE => Some(Tuple {
+                left: self.uint(1, 4) as usize,
+                rest: self.from(5),
+            }),
             _ => None,
         }
     }
@@ -170,13 +200,21 @@ impl<'a> Term<'a> {
     /// a string is a list like any other.
     pub fn as_list(self) -> Option<List<'a>> {
         match self.tag() {
-            tag::NIL => Some(List { left: 0, string: false, rest: self.0 }),
-            tag::STRING => {
-                Some(List { left: self.uint(1, 2) as usize, string: true, rest: self.from(3) })
-            }
-            tag::LIST => {
-                Some(List { left: self.uint(1, 4) as usize, string: false, rest: self.from(5) })
-            }
+            tag::NIL => Some(List {
+                left: 0,
+                string: false,
+                rest: self.0,
+            }),
+            tag::STRING => Some(List {
+                left: self.uint(1, 2) as usize,
+                string: true,
+                rest: self.from(3),
+            }),
+            tag::LIST => Some(List {
+                left: self.uint(1, 4) as usize,
+                string: false,
+                rest: self.from(5),
+            }),
             _ => None,
         }
     }
@@ -188,8 +226,10 @@ impl<'a> Term<'a> {
 
     /// The pairs of a map, if it is one, in the order in which they came.
     pub fn as_map(self) -> Option<Map<'a>> {
-        (self.tag() == tag::MAP)
-            .then(|| Map { left: self.uint(1, 4) as usize, rest: self.from(5) })
+        (self.tag() == tag::MAP).then(|| Map {
+            left: self.uint(1, 4) as usize,
+            rest: self.from(5),
+        })
     }
 
     /// The process identifier, if it is one.
@@ -205,9 +245,15 @@ impl<'a> Term<'a> {
 
 /// Little-endian magnitude and sign of a big integer, if it fits.
 fn big_i64(negative: bool, magnitude: &[u8]) -> Option<i64> {
-    let significant = magnitude.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    let significant = magnitude
+        .iter()
+        .rposition(|b| *b != 0)
+        .map_or(0, |last| last + 1);
     let digits = magnitude.get(..significant).filter(|d| d.len() <= 8)?;
-    let n = digits.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
+    let n = digits
+        .iter()
+        .rev()
+        .fold(0u64, |n, b| n << 8 | u64::from(*b));
     let n = i128::from(n);
     i64::try_from(if negative { -n } else { n }).ok()
 }
@@ -267,7 +313,7 @@ pub struct Map<'a> {
 
 fn next_term<'a>(left: &mut usize, rest: &mut &'a [u8]) -> Option<Term<'a>> {
     *left = left.checked_sub(1)?;
-    let (term, after) = Term::take(rest).ok()?;
+    let (term, after) = Term::first(rest)?;
     *rest = after;
     Some(term)
 }
@@ -330,8 +376,7 @@ impl<'a> List<'a> {
     pub fn is_proper(self) -> bool {
         // The tail's tag is the last byte exactly when the tail is `[]`, but a last byte of 106 can
         // also end another tail, so only the cheap "no" is taken from it.
-        self.string
-            || (self.rest.last() == Some(&tag::NIL) && self.tail().as_bytes() == [tag::NIL])
+        self.string || (self.rest.last() == Some(&tag::NIL) && self.tail().as_bytes() == [tag::NIL])
     }
 }
 
@@ -353,6 +398,8 @@ impl ExactSizeIterator for Map<'_> {}
 impl<'a> Map<'a> {
     /// The value under the atom `key`.
     pub fn get(self, key: &str) -> Option<Term<'a>> {
-        self.into_iter().find(|(k, _)| k.is_atom(key)).map(|(_, v)| v)
+        self.into_iter()
+            .find(|(k, _)| k.is_atom(key))
+            .map(|(_, v)| v)
     }
 }
