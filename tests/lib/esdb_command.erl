@@ -83,7 +83,8 @@ init({Executable, Args, Options}) ->
     Errors = maps:get(errors, Options, "/dev/null"),
     Script = filename:join(esdb_sandbox:source_dir(), "lib/supervise.sh"),
     Port = open_port({spawn_executable, Script}, [
-        {args, [Errors, Executable | Args]},
+        %% as UTF-8, whatever the locale
+        {args, [unicode:characters_to_binary(A) || A <- [Errors, Executable | Args]]},
         {env, maps:get(env, Options, [])},
         {line, 65536},
         exit_status,

@@ -2,7 +2,8 @@
 -module(esdb_server).
 
 -export([start/1, restart/1, restart/2, start_expecting_failure/1, run/2, binary/0]).
--export([kill/1, stop/1, signal/2, close/1, node/1, dir/1, ready_line/1, errors/1, os_pid/1]).
+-export([start_and_kill/3]).
+-export([kill/1, stop/1, stop/2, signal/2, close/1, node/1, dir/1, ready_line/1, errors/1, os_pid/1]).
 
 -define(READY_MS, 15000).
 -define(EXIT_MS, 15000).
@@ -51,6 +52,16 @@ restart(Server = #{options := Options}, Changes) ->
     ok = close(Server),
     start(maps:merge(Options, Changes)).
 
+%% As restart/2, but kills it after so many milliseconds, ready or not.
+-spec start_and_kill(server(), options(), non_neg_integer()) -> ok.
+start_and_kill(Server = #{options := Options}, Changes, Milliseconds) ->
+    ok = close(Server),
+    Changed = maps:merge(Options, Changes),
+    Command = launch(["start" | arguments(Changed)], Changed),
+    receive
+    after Milliseconds -> esdb_command:close(Command)
+    end.
+
 %% Starts a server that has to refuse; returns its exit status and all it printed.
 -spec start_expecting_failure(options()) -> {integer(), string()}.
 start_expecting_failure(Given) ->
@@ -84,8 +95,13 @@ kill(#{command := Command}) ->
 
 %% SIGTERM; returns the exit status.
 -spec stop(server()) -> integer().
-stop(#{command := Command}) ->
-    ok = esdb_command:signal(Command, "TERM"),
+stop(Server) ->
+    stop(Server, "TERM").
+
+%% As stop/1, with another signal.
+-spec stop(server(), string()) -> integer().
+stop(#{command := Command}, Signal) ->
+    ok = esdb_command:signal(Command, Signal),
     esdb_command:await_exit(Command, ?EXIT_MS).
 
 %% Any signal, for instance "STOP" and "CONT".
