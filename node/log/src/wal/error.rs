@@ -73,7 +73,11 @@ pub enum WalError {
 impl WalError {
     /// Wraps an error of the operating system.
     pub fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), action, source }
+        Self::Io {
+            path: path.to_owned(),
+            action,
+            source,
+        }
     }
 }
 
@@ -94,7 +98,10 @@ pub enum LogFailure {
 
 /// True for the errors that more space would cure.
 pub fn is_out_of_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Lower-case hexadecimal digits.

@@ -53,7 +53,12 @@ impl Meta {
     pub fn store(&self, disk: &dyn Disk, dir: &Path) -> Result<(), WalError> {
         let (temporary, path) = (dir.join(TEMPORARY), dir.join(NAME));
         let failed = |action| move |source| WalError::io(&dir.join(NAME), action, source);
-        if disk.read_dir(dir).map_err(failed("list"))?.iter().any(|name| name == TEMPORARY) {
+        if disk
+            .read_dir(dir)
+            .map_err(failed("list"))?
+            .iter()
+            .any(|name| name == TEMPORARY)
+        {
             disk.remove(&temporary).map_err(failed("replace"))?;
         }
         let file = disk.create(&temporary).map_err(failed("create"))?;
@@ -66,13 +71,19 @@ impl Meta {
     /// Reads the file of the store `uuid`.
     pub fn load(disk: &dyn Disk, dir: &Path, uuid: [u8; 16]) -> Result<Self, WalError> {
         let path = dir.join(NAME);
-        let foreign = |reason: &str| WalError::Foreign { path: path.clone(), reason: reason.into() };
-        let file = disk.open(&path).map_err(|e| WalError::io(&path, "open", e))?;
+        let foreign = |reason: &str| WalError::Foreign {
+            path: path.clone(),
+            reason: reason.into(),
+        };
+        let file = disk
+            .open(&path)
+            .map_err(|e| WalError::io(&path, "open", e))?;
         let mut bytes = [0; SIZE];
         if file.len().map_err(|e| WalError::io(&path, "measure", e))? != SIZE as u64 {
             return Err(foreign("not the length of a log's meta file"));
         }
-        file.read_at(&mut bytes, 0).map_err(|e| WalError::io(&path, "read", e))?;
+        file.read_at(&mut bytes, 0)
+            .map_err(|e| WalError::io(&path, "read", e))?;
         if bytes.first_chunk() != Some(MAGIC) {
             return Err(foreign("not a log's meta file"));
         }
@@ -81,7 +92,11 @@ impl Meta {
         }
         let meta = Self::decode(&bytes).ok_or_else(|| foreign("its checksum does not match"))?;
         if meta.uuid != uuid {
-            return Err(WalError::OtherStore { path, found: meta.uuid, expected: uuid });
+            return Err(WalError::OtherStore {
+                path,
+                found: meta.uuid,
+                expected: uuid,
+            });
         }
         Ok(meta)
     }
@@ -116,15 +131,27 @@ impl Meta {
         }
         let flags = u32_at(fields, 12)?;
         let flag = |bit: u32| flags >> bit & 1 == 1;
-        let vote = Ballot { term: u64_at(fields, 40)?, node: u64_at(fields, 48)?, committed: flag(1) };
+        let vote = Ballot {
+            term: u64_at(fields, 40)?,
+            node: u64_at(fields, 48)?,
+            committed: flag(1),
+        };
         let (term, node) = (u64_at(fields, 56)?, u64_at(fields, 64)?);
-        let purged = Position { term, node, index: u64_at(fields, 72)? };
+        let purged = Position {
+            term,
+            node,
+            index: u64_at(fields, 72)?,
+        };
         Some(Self {
             uuid: *fields.get(16..)?.first_chunk()?,
             newest: u64_at(fields, 32)?,
             vote: flag(0).then_some(vote),
             purged: flag(2).then_some(purged),
-            truncating: if flag(3) { Some(u64_at(fields, 80)?) } else { None },
+            truncating: if flag(3) {
+                Some(u64_at(fields, 80)?)
+            } else {
+                None
+            },
             oldest: u64_at(fields, 88)?,
         })
     }
@@ -140,8 +167,16 @@ mod tests {
             uuid: [7; 16],
             oldest: 2,
             newest: 3,
-            vote: Some(Ballot { term: 4, node: 1, committed: true }),
-            purged: Some(Position { term: 2, node: 1, index: 99 }),
+            vote: Some(Ballot {
+                term: 4,
+                node: 1,
+                committed: true,
+            }),
+            purged: Some(Position {
+                term: 2,
+                node: 1,
+                index: 99,
+            }),
             truncating: Some(120),
         };
         let bytes: [u8; SIZE] = meta.encode().try_into().unwrap();
@@ -151,7 +186,15 @@ mod tests {
             bad[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Meta::decode(&bad), None, "bit {bit}");
         }
-        let empty = Meta { vote: None, purged: None, truncating: None, ..meta };
-        assert_eq!(Meta::decode(&empty.encode().try_into().unwrap()), Some(empty));
+        let empty = Meta {
+            vote: None,
+            purged: None,
+            truncating: None,
+            ..meta
+        };
+        assert_eq!(
+            Meta::decode(&empty.encode().try_into().unwrap()),
+            Some(empty)
+        );
     }
 }

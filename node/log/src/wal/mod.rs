@@ -105,7 +105,11 @@ pub struct WalOptions {
 
 impl Default for WalOptions {
     fn default() -> Self {
-        Self { first_segment: 256 << 10, largest_segment: 64 << 20, recent_bytes: 8 << 20 }
+        Self {
+            first_segment: 256 << 10,
+            largest_segment: 64 << 20,
+            recent_bytes: 8 << 20,
+        }
     }
 }
 
@@ -198,8 +202,13 @@ impl Wal {
 
     /// Index of the first entry that can be read, if there is one.
     pub fn first_index(&self) -> u64 {
-        let first = self.segments.front().map_or(0, |segment| segment.first_index);
-        self.meta.purged.map_or(first, |purged| first.max(purged.index + 1))
+        let first = self
+            .segments
+            .front()
+            .map_or(0, |segment| segment.first_index);
+        self.meta
+            .purged
+            .map_or(first, |purged| first.max(purged.index + 1))
     }
 
     /// Index the next entry must have.

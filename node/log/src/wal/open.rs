@@ -24,9 +24,15 @@ impl Wal {
         uuid: [u8; 16],
         options: WalOptions,
     ) -> Result<(Self, Option<TornTail>), WalError> {
-        disk.create_dir(dir).map_err(|e| WalError::io(dir, "create", e))?;
-        let names = disk.read_dir(dir).map_err(|e| WalError::io(dir, "list", e))?;
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
+        disk.create_dir(dir)
+            .map_err(|e| WalError::io(dir, "create", e))?;
+        let names = disk
+            .read_dir(dir)
+            .map_err(|e| WalError::io(dir, "list", e))?;
+        let mut numbers: Vec<u64> = names
+            .iter()
+            .filter_map(|name| segment::number(name))
+            .collect();
         numbers.sort_unstable();
         let mut meta = if names.iter().any(|name| name == meta::NAME) {
             Meta::load(&*disk, dir, uuid)?
@@ -43,14 +49,19 @@ impl Wal {
         let (mut last, cut) = walk(&mut segments, &meta)?;
         for old in numbers.iter().filter(|number| **number < meta.oldest) {
             let path = dir.join(segment::name(*old));
-            disk.remove(&path).map_err(|e| WalError::io(&path, "remove", e))?;
+            disk.remove(&path)
+                .map_err(|e| WalError::io(&path, "remove", e))?;
         }
         if names.iter().any(|name| name == segment::TEMPORARY) {
             let path = dir.join(segment::TEMPORARY);
-            disk.remove(&path).map_err(|e| WalError::io(&path, "remove", e))?;
+            disk.remove(&path)
+                .map_err(|e| WalError::io(&path, "remove", e))?;
         }
         last = last.max(meta.purged);
-        let cut = cut.map(|bytes| TornTail { bytes, last_index: last.map(|at| at.index) });
+        let cut = cut.map(|bytes| TornTail {
+            bytes,
+            last_index: last.map(|at| at.index),
+        });
         let mut wal = Self {
             disk,
             dir: dir.to_owned(),
@@ -63,9 +74,16 @@ impl Wal {
             recent_bytes: 0,
             progress: Arc::new(Progress::default()),
         };
-        wal.progress.durable_next.store(wal.next_index(), std::sync::atomic::Ordering::Release);
-        if wal.meta.purged.is_some_and(|purged| purged.index >= wal.next_index()) {
-            wal.begin_after_purge().map_err(|e| WalError::io(dir, "begin a segment in", e))?;
+        wal.progress
+            .durable_next
+            .store(wal.next_index(), std::sync::atomic::Ordering::Release);
+        if wal
+            .meta
+            .purged
+            .is_some_and(|purged| purged.index >= wal.next_index())
+        {
+            wal.begin_after_purge()
+                .map_err(|e| WalError::io(dir, "begin a segment in", e))?;
         }
         if let Some(cut) = cut {
             tracing::warn!(
@@ -86,7 +104,10 @@ fn create(
     options: WalOptions,
 ) -> Result<Meta, WalError> {
     let path = dir.join(meta::NAME);
-    let missing = || WalError::Missing { path, what: "the log has segments but no meta file".into() };
+    let missing = || WalError::Missing {
+        path,
+        what: "the log has segments but no meta file".into(),
+    };
     match numbers {
         [] => {
             let failed = |source| WalError::io(dir, "create a segment in", source);
@@ -102,7 +123,14 @@ fn create(
         }
         _ => return Err(missing()),
     }
-    let meta = Meta { uuid, oldest: 1, newest: 1, vote: None, purged: None, truncating: None };
+    let meta = Meta {
+        uuid,
+        oldest: 1,
+        newest: 1,
+        vote: None,
+        purged: None,
+        truncating: None,
+    };
     meta.store(disk, dir)?;
     Ok(meta)
 }
@@ -117,11 +145,17 @@ fn open_segments(
     let known = numbers.last().copied().unwrap_or(0).max(meta.newest);
     if let Some(beyond) = numbers.iter().find(|number| **number > meta.newest) {
         let path = dir.join(segment::name(*beyond));
-        return Err(WalError::Foreign { path, reason: "a segment this log never began".into() });
+        return Err(WalError::Foreign {
+            path,
+            reason: "a segment this log never began".into(),
+        });
     }
     let open = |number| match Segment::open(disk, dir, number, meta.uuid) {
         Err(WalError::Io { path, source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            Err(WalError::Missing { path, what: "this segment of the log is missing".into() })
+            Err(WalError::Missing {
+                path,
+                what: "this segment of the log is missing".into(),
+            })
         }
         other => other,
     };
@@ -151,11 +185,12 @@ fn walk(
         let bytes = scan::load(segment)?;
         last = scan::walk(segment, &bytes, u64::MAX).or(last);
         next = Some((segment.number, segment.next_index()));
-        if nth == newest {
-            if let Rest::Torn(bytes) = scan::rest(segment, &bytes)? {
-                segment.zero_rest().map_err(|e| WalError::io(&segment.path, "cut the tail of", e))?;
-                cut = Some(bytes);
-            }
+        if nth == newest
+            && let Rest::Torn(bytes) = scan::rest(segment, &bytes)?
+        {
+            let zeroed = segment.zero_rest();
+            zeroed.map_err(|e| WalError::io(&segment.path, "cut the tail of", e))?;
+            cut = Some(bytes);
         }
     }
     Ok((last, cut))
@@ -167,7 +202,10 @@ fn missing_between(segment: &Segment, number: u64, next: u64) -> WalError {
         "entries {next} to {} are missing between segment {number} and this one, or are damaged",
         segment.first_index.saturating_sub(1)
     );
-    WalError::Missing { path: segment.path.clone(), what }
+    WalError::Missing {
+        path: segment.path.clone(),
+        what,
+    }
 }
 
 /// Removes the entries from `index` on: newer segments first, then the rest of the one they begin in.
@@ -188,7 +226,8 @@ pub(super) fn complete_truncation(
             Err(error) => return Err(error),
             Ok(segment) if segment.first_index > index && number > meta.oldest => {
                 drop(segment);
-                disk.remove(&path).map_err(|e| WalError::io(&path, "remove", e))?;
+                disk.remove(&path)
+                    .map_err(|e| WalError::io(&path, "remove", e))?;
             }
             Ok(mut segment) => {
                 let bytes = scan::load(&segment)?;
@@ -196,13 +235,16 @@ pub(super) fn complete_truncation(
                 if segment.next_index() < index {
                     return Err(scan::damaged(&segment));
                 }
-                segment.zero_rest().map_err(|e| WalError::io(&path, "truncate", e))?;
+                segment
+                    .zero_rest()
+                    .map_err(|e| WalError::io(&path, "truncate", e))?;
                 break;
             }
         }
         number -= 1;
     }
-    disk.sync_dir(dir).map_err(|e| WalError::io(dir, "sync", e))?;
+    disk.sync_dir(dir)
+        .map_err(|e| WalError::io(dir, "sync", e))?;
     (meta.newest, meta.truncating) = (number, None);
     meta.store(disk, dir)
 }

@@ -22,14 +22,20 @@ impl Wal {
         let recent = self.recent.front().map_or(u64::MAX, |entry| entry.at.index);
         while next < end && (bytes < max_bytes || entries.is_empty()) {
             if next >= recent {
-                let Some(entry) = self.recent.get((next - recent) as usize) else { break };
+                let Some(entry) = self.recent.get((next - recent) as usize) else {
+                    break;
+                };
                 bytes = bytes.saturating_add(entry.payload.len());
                 entries.push(entry.clone());
                 next += 1;
                 continue;
             }
-            let after = self.segments.partition_point(|segment| segment.first_index <= next);
-            let Some(segment) = after.checked_sub(1).and_then(|nth| self.segments.get(nth)) else { break };
+            let after = self
+                .segments
+                .partition_point(|segment| segment.first_index <= next);
+            let Some(segment) = after.checked_sub(1).and_then(|nth| self.segments.get(nth)) else {
+                break;
+            };
             let stop = end.min(recent).min(segment.next_index());
             let before = entries.len();
             for entry in read_chunk(segment, next..stop).map_err(|e| self.stopped_by("read", &e))? {
@@ -49,19 +55,32 @@ impl Wal {
 
     /// Keeps `entries`, and drops the oldest durable ones beyond the bound.
     pub(super) fn remember(&mut self, entries: Vec<Entry>) {
-        self.recent_bytes += entries.iter().map(|entry| entry.payload.len()).sum::<usize>();
+        self.recent_bytes += entries
+            .iter()
+            .map(|entry| entry.payload.len())
+            .sum::<usize>();
         self.recent.extend(entries);
         let durable = self.progress.durable_next();
-        while self.recent_bytes > self.options.recent_bytes {
-            let Some(entry) = self.recent.pop_front_if(|entry| entry.at.index < durable) else { break };
-            self.recent_bytes -= entry.payload.len();
+        while self.recent_bytes > self.options.recent_bytes
+            && self
+                .recent
+                .front()
+                .is_some_and(|entry| entry.at.index < durable)
+        {
+            let gone = self.recent.pop_front();
+            self.recent_bytes -= gone.map_or(0, |entry| entry.payload.len());
         }
     }
 
     /// Drops the entries from `index` on.
     pub(super) fn forget_recent(&mut self, index: u64) {
-        while let Some(entry) = self.recent.pop_back_if(|entry| entry.at.index >= index) {
-            self.recent_bytes -= entry.payload.len();
+        while self
+            .recent
+            .back()
+            .is_some_and(|entry| entry.at.index >= index)
+        {
+            let gone = self.recent.pop_back();
+            self.recent_bytes -= gone.map_or(0, |entry| entry.payload.len());
         }
     }
 }
@@ -75,7 +94,10 @@ fn read_chunk(segment: &Segment, range: Range<u64>) -> Result<Vec<Entry>, String
     }
     let mut bytes = vec![0; (segment.offset(stop) - start) as usize];
     let path = segment.path.display();
-    segment.file.read_at(&mut bytes, start).map_err(|e| format!("{path}: {e}"))?;
+    segment
+        .file
+        .read_at(&mut bytes, start)
+        .map_err(|e| format!("{path}: {e}"))?;
     let bytes = Bytes::from(bytes);
     let entry = |index: u64| {
         let offset = (segment.offset(index) - start) as usize;

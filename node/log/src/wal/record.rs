@@ -75,11 +75,22 @@ pub fn get(segment: &Bytes, offset: usize, epoch: u64) -> Option<Record> {
     if length > MAX_PAYLOAD || crc32fast::hash(payload) != u32_at(fields, 4)? {
         return None;
     }
-    let at =
-        Position { term: u64_at(fields, 8)?, node: u64_at(fields, 16)?, index: u64_at(fields, 24)? };
+    let at = Position {
+        term: u64_at(fields, 8)?,
+        node: u64_at(fields, 16)?,
+        index: u64_at(fields, 24)?,
+    };
     let kind = Kind::from_byte(*fields.get(40)?)?;
-    let entry = Entry { at, kind, payload: segment.slice(start..end) };
-    Some(Record { entry, durable_below: u64_at(fields, 32)?, size: size(length) })
+    let entry = Entry {
+        at,
+        kind,
+        payload: segment.slice(start..end),
+    };
+    Some(Record {
+        entry,
+        durable_below: u64_at(fields, 32)?,
+        size: size(length),
+    })
 }
 
 fn header_checksum(fields: &[u8], epoch: u64) -> u32 {
@@ -91,12 +102,16 @@ fn header_checksum(fields: &[u8], epoch: u64) -> u32 {
 
 /// Little-endian u32 at `offset`.
 pub fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(offset..)?.first_chunk().copied()?))
+    Some(u32::from_le_bytes(
+        bytes.get(offset..)?.first_chunk().copied()?,
+    ))
 }
 
 /// Little-endian u64 at `offset`.
 pub fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(offset..)?.first_chunk().copied()?))
+    Some(u64::from_le_bytes(
+        bytes.get(offset..)?.first_chunk().copied()?,
+    ))
 }
 
 #[cfg(test)]
@@ -104,8 +119,16 @@ mod tests {
     use super::*;
 
     fn entry(payload: &'static [u8]) -> Entry {
-        let at = Position { term: 3, node: 1, index: 77 };
-        Entry { at, kind: Kind::Batch, payload: Bytes::from_static(payload) }
+        let at = Position {
+            term: 3,
+            node: 1,
+            index: 77,
+        };
+        Entry {
+            at,
+            kind: Kind::Batch,
+            payload: Bytes::from_static(payload),
+        }
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub fn walk(segment: &mut Segment, bytes: &Bytes, stop: u64) -> Option<Position>
     let mut last = None;
     while segment.next_index() < stop {
         let next = record::get(bytes, segment.end as usize, segment.epoch);
-        let Some(record) = next.filter(|r| r.entry.at.index == segment.next_index()) else { break };
+        let Some(record) = next.filter(|r| r.entry.at.index == segment.next_index()) else {
+            break;
+        };
         last = Some(record.entry.at);
         segment.push(record.size);
     }
@@ -59,7 +61,9 @@ pub fn walk(segment: &mut Segment, bytes: &Bytes, stop: u64) -> Option<Position>
 /// Judges what follows the good records of the newest segment.
 pub fn rest(segment: &Segment, bytes: &Bytes) -> Result<Rest, WalError> {
     let tail = bytes.get(segment.end as usize..).unwrap_or_default();
-    let Some(last) = last_used(tail) else { return Ok(Rest::Zeros) };
+    let Some(last) = last_used(tail) else {
+        return Ok(Rest::Zeros);
+    };
     let index = segment.next_index();
     for step in (0..=last).step_by(ALIGN) {
         let offset = segment.end as usize + step;
@@ -81,12 +85,18 @@ pub fn rest(segment: &Segment, bytes: &Bytes) -> Result<Rest, WalError> {
 fn last_used(bytes: &[u8]) -> Option<usize> {
     const BLOCK: [u8; 4096] = [0; 4096];
     let blocks = bytes.chunks(BLOCK.len()).enumerate();
-    let (nth, block) = blocks.rev().find(|(_, block)| Some(*block) != BLOCK.get(..block.len()))?;
+    let (nth, block) = blocks
+        .rev()
+        .find(|(_, block)| Some(*block) != BLOCK.get(..block.len()))?;
     Some(nth * BLOCK.len() + block.iter().rposition(|&byte| byte != 0)?)
 }
 
 /// The error that names the first bad record of a segment.
 pub fn damaged(segment: &Segment) -> WalError {
     let (offset, index) = (segment.end, segment.next_index());
-    WalError::Damaged { path: segment.path.clone(), offset, index }
+    WalError::Damaged {
+        path: segment.path.clone(),
+        offset,
+        index,
+    }
 }

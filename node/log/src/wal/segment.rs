@@ -70,13 +70,16 @@ impl Segment {
     /// Offset of the record of entry `index`, or the end.
     pub fn offset(&self, index: u64) -> u64 {
         let nth = index.saturating_sub(self.first_index) as usize;
-        self.offsets.get(nth).map_or(self.end, |&offset| u64::from(offset) * ALIGN as u64)
+        self.offsets
+            .get(nth)
+            .map_or(self.end, |&offset| u64::from(offset) * ALIGN as u64)
     }
 
     /// Forgets the entries from `index` on.
     pub fn forget(&mut self, index: u64) {
         self.end = self.offset(index);
-        self.offsets.truncate(index.saturating_sub(self.first_index) as usize);
+        self.offsets
+            .truncate(index.saturating_sub(self.first_index) as usize);
     }
 
     /// Room for records in bytes.
@@ -91,32 +94,62 @@ impl Segment {
     }
 
     /// Opens the segment `number` of the store `uuid` and checks its header.
-    pub fn open(disk: &dyn Disk, dir: &Path, number: u64, uuid: [u8; 16]) -> Result<Self, WalError> {
+    pub fn open(
+        disk: &dyn Disk,
+        dir: &Path,
+        number: u64,
+        uuid: [u8; 16],
+    ) -> Result<Self, WalError> {
         let path = dir.join(name(number));
-        let file = disk.open(&path).map_err(|e| WalError::io(&path, "open", e))?;
+        let file = disk
+            .open(&path)
+            .map_err(|e| WalError::io(&path, "open", e))?;
         let size = file.len().map_err(|e| WalError::io(&path, "measure", e))?;
-        let foreign = |reason: &str| WalError::Foreign { path: path.clone(), reason: reason.into() };
+        let foreign = |reason: &str| WalError::Foreign {
+            path: path.clone(),
+            reason: reason.into(),
+        };
         let mut header = [0; FIRST_RECORD];
         if size < FIRST_RECORD as u64 || size > u64::from(u32::MAX) * ALIGN as u64 {
             return Err(foreign("not the length of a log segment"));
         }
-        file.read_at(&mut header, 0).map_err(|e| WalError::io(&path, "read", e))?;
+        file.read_at(&mut header, 0)
+            .map_err(|e| WalError::io(&path, "read", e))?;
         if header.first_chunk() != Some(MAGIC) {
             return Err(foreign("not a log segment"));
         }
         if u32_at(&header, 8) != Some(VERSION) {
             return Err(foreign("written in a format this version does not know"));
         }
-        let decoded = decode(&header).ok_or_else(|| foreign("its header's checksum does not match"))?;
+        let decoded =
+            decode(&header).ok_or_else(|| foreign("its header's checksum does not match"))?;
         if decoded.uuid != uuid {
-            return Err(WalError::OtherStore { path, found: decoded.uuid, expected: uuid });
+            return Err(WalError::OtherStore {
+                path,
+                found: decoded.uuid,
+                expected: uuid,
+            });
         }
         if decoded.number != number {
-            return Err(foreign(&format!("holds segment {}, not the one it is named", decoded.number)));
+            return Err(foreign(&format!(
+                "holds segment {}, not the one it is named",
+                decoded.number
+            )));
         }
-        let Header { epoch, first_index, .. } = decoded;
+        let Header {
+            epoch, first_index, ..
+        } = decoded;
         let end = FIRST_RECORD as u64;
-        Ok(Self { number, epoch, first_index, path, file, size, end, offsets: Vec::new() })
+        Ok(Self {
+            number,
+            epoch,
+            first_index,
+            path,
+            file,
+            size,
+            end,
+            offsets: Vec::new(),
+        })
     }
 }
 
@@ -170,18 +203,37 @@ impl Blank {
     ) -> io::Result<Segment> {
         let epoch = random();
         let path = dir.join(name(number));
-        self.file.write_at(&encode(&Header { uuid, number, epoch, first_index }), 0)?;
+        self.file.write_at(
+            &encode(&Header {
+                uuid,
+                number,
+                epoch,
+                first_index,
+            }),
+            0,
+        )?;
         self.file.sync_data()?;
         disk.rename(&dir.join(TEMPORARY), &path)?;
         disk.sync_dir(dir)?;
         let (file, size, end) = (self.file, self.size, FIRST_RECORD as u64);
-        Ok(Segment { number, epoch, first_index, path, file, size, end, offsets: Vec::new() })
+        Ok(Segment {
+            number,
+            epoch,
+            first_index,
+            path,
+            file,
+            size,
+            end,
+            offsets: Vec::new(),
+        })
     }
 }
 
 /// A number that nobody can guess: the standard library seeds its hashers from the system's source.
 fn random() -> u64 {
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
 }
 
 fn fill(file: &dyn File, mut from: u64, to: u64) -> io::Result<()> {
@@ -222,5 +274,10 @@ fn decode(bytes: &[u8; FIRST_RECORD]) -> Option<Header> {
     }
     let uuid = *fields.get(16..)?.first_chunk()?;
     let (number, epoch) = (u64_at(fields, 32)?, u64_at(fields, 40)?);
-    Some(Header { uuid, number, epoch, first_index: u64_at(fields, 48)? })
+    Some(Header {
+        uuid,
+        number,
+        epoch,
+        first_index: u64_at(fields, 48)?,
+    })
 }

@@ -31,14 +31,20 @@ impl Write {
         if let Some(reason) = self.progress.stopped() {
             return Err(io::Error::other(reason));
         }
-        let written = self.file.write_at(&self.bytes, self.offset).map_err(|e| ("write", e));
+        let written = self
+            .file
+            .write_at(&self.bytes, self.offset)
+            .map_err(|e| ("write", e));
         let synced = written.and_then(|()| self.file.sync_data().map_err(|e| ("fsync", e)));
         if let Err((what, error)) = synced {
-            self.progress.stop(format!("{what} of the log failed: {error}"));
+            self.progress
+                .stop(format!("{what} of the log failed: {error}"));
             return Err(error);
         }
         self.progress.syncs.fetch_add(1, Ordering::Relaxed);
-        self.progress.durable_next.store(self.next, Ordering::Release);
+        self.progress
+            .durable_next
+            .store(self.next, Ordering::Release);
         Ok(())
     }
 }
@@ -65,17 +71,27 @@ impl Wal {
         };
         let durable_below = self.progress.durable_next();
         if durable_below != self.next_index() {
-            return Err(LogFailure::Misuse("an append while another is under way".into()));
+            return Err(LogFailure::Misuse(
+                "an append while another is under way".into(),
+            ));
         }
         let unused = self.last.is_none() && first > self.next_index();
-        if entries.iter().zip(first..).any(|(entry, index)| entry.at.index != index)
+        if entries
+            .iter()
+            .zip(first..)
+            .any(|(entry, index)| entry.at.index != index)
             || (first != self.next_index() && !unused)
         {
             let expected = self.next_index();
-            let text = format!("entries from {first} on do not follow the log, which ends before {expected}");
+            let text = format!(
+                "entries from {first} on do not follow the log, which ends before {expected}"
+            );
             return Err(LogFailure::Misuse(text));
         }
-        let needed = entries.iter().map(|entry| record::size(entry.payload.len()) as u64).sum();
+        let needed = entries
+            .iter()
+            .map(|entry| record::size(entry.payload.len()) as u64)
+            .sum();
         if unused || self.segments.back().map_or(0, Segment::room) < needed {
             self.begin_segment(first, needed)?;
         }
@@ -86,18 +102,32 @@ impl Wal {
         let offset = segment.end;
         for entry in &entries {
             let begin = bytes.len();
-            record::put(&mut bytes, entry, self.progress.durable_next(), segment.epoch);
+            record::put(
+                &mut bytes,
+                entry,
+                self.progress.durable_next(),
+                segment.epoch,
+            );
             segment.push(bytes.len() - begin);
         }
         let (file, next) = (Arc::clone(&segment.file), segment.next_index());
         self.last = entries.last().map(|entry| entry.at);
         self.remember(entries);
-        Ok(Write { file, offset, bytes, next, progress: Arc::clone(&self.progress) })
+        Ok(Write {
+            file,
+            offset,
+            bytes,
+            next,
+            progress: Arc::clone(&self.progress),
+        })
     }
 
     /// Saves the vote, durably.
     pub fn save_vote(&mut self, vote: Ballot) -> Result<(), LogFailure> {
-        self.save(Meta { vote: Some(vote), ..self.meta })
+        self.save(Meta {
+            vote: Some(vote),
+            ..self.meta
+        })
     }
 
     /// Removes the entries from `index` on, durably.
@@ -106,17 +136,31 @@ impl Wal {
             return self.check();
         }
         if index < self.first_index() {
-            return Err(LogFailure::Misuse(format!("entry {index} is purged, it can not be truncated")));
+            return Err(LogFailure::Misuse(format!(
+                "entry {index} is purged, it can not be truncated"
+            )));
         }
-        let before = index.checked_sub(1).filter(|before| *before >= self.first_index());
+        let before = index
+            .checked_sub(1)
+            .filter(|before| *before >= self.first_index());
         let last = match before {
-            Some(before) => self.read(before..index, usize::MAX)?.last().map(|entry| entry.at),
+            Some(before) => self
+                .read(before..index, usize::MAX)?
+                .last()
+                .map(|entry| entry.at),
             None => self.meta.purged,
         };
-        self.save(Meta { truncating: Some(index), ..self.meta })?;
+        self.save(Meta {
+            truncating: Some(index),
+            ..self.meta
+        })?;
         let done = open::complete_truncation(&*self.disk, &self.dir, &mut self.meta, index);
         done.map_err(|error| self.stopped_by("truncate", &error))?;
-        while self.segments.back().is_some_and(|segment| segment.number > self.meta.newest) {
+        while self
+            .segments
+            .back()
+            .is_some_and(|segment| segment.number > self.meta.newest)
+        {
             self.segments.pop_back();
         }
         if let Some(segment) = self.segments.back_mut() {
@@ -131,21 +175,40 @@ impl Wal {
     /// Forgets the entries up to and including `upto`, durably, and removes the segments that hold
     /// nothing else. `upto` may lie beyond the end: then the log goes on behind it.
     pub fn purge(&mut self, upto: Position) -> Result<(), LogFailure> {
-        if self.meta.purged.is_some_and(|purged| purged.index >= upto.index) {
+        if self
+            .meta
+            .purged
+            .is_some_and(|purged| purged.index >= upto.index)
+        {
             return self.check();
         }
-        let kept = self.segments.iter().find(|segment| segment.next_index() > upto.index + 1);
+        let kept = self
+            .segments
+            .iter()
+            .find(|segment| segment.next_index() > upto.index + 1);
         let oldest = kept.map_or(self.meta.newest, |segment| segment.number);
-        self.save(Meta { purged: Some(upto), oldest, ..self.meta })?;
+        self.save(Meta {
+            purged: Some(upto),
+            oldest,
+            ..self.meta
+        })?;
         self.last = self.last.max(Some(upto));
-        while self.recent.front().is_some_and(|entry| entry.at.index <= upto.index) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|entry| entry.at.index <= upto.index)
+        {
             let gone = self.recent.pop_front();
             self.recent_bytes -= gone.map_or(0, |entry| entry.payload.len());
         }
         self.remove_purged_segments()?;
-        let full = self.segments.back().is_some_and(|segment| segment.size > self.options.first_segment);
+        let full = self
+            .segments
+            .back()
+            .is_some_and(|segment| segment.size > self.options.first_segment);
         if upto.index >= self.next_index() || (upto.index + 1 == self.next_index() && full) {
-            self.begin_after_purge().map_err(|error| self.stopped_by("begin a segment", &error))?;
+            self.begin_after_purge()
+                .map_err(|error| self.stopped_by("begin a segment", &error))?;
         }
         Ok(())
     }
@@ -165,14 +228,20 @@ impl Wal {
             Ok(blank) => self.install(blank, first).map_err(io::Error::other)?,
         }
         let oldest = self.meta.newest;
-        self.save(Meta { oldest, ..self.meta }).map_err(io::Error::other)?;
+        self.save(Meta {
+            oldest,
+            ..self.meta
+        })
+        .map_err(io::Error::other)?;
         self.remove_purged_segments().map_err(io::Error::other)
     }
 
     fn remove_purged_segments(&mut self) -> Result<(), LogFailure> {
         let oldest = self.meta.oldest;
         while self.segments.len() > 1 && self.segments.front().is_some_and(|s| s.number < oldest) {
-            let Some(segment) = self.segments.pop_front() else { break };
+            let Some(segment) = self.segments.pop_front() else {
+                break;
+            };
             let removed = self.disk.remove(&segment.path);
             removed.map_err(|error| self.stopped_by("remove a purged segment", &error))?;
         }
@@ -182,7 +251,9 @@ impl Wal {
     /// Begins a segment for entry `first` with room for `needed` bytes.
     fn begin_segment(&mut self, first: u64, needed: u64) -> Result<(), LogFailure> {
         if self.progress.durable_next() != self.next_index() {
-            return Err(LogFailure::Misuse("a new segment while an append is under way".into()));
+            return Err(LogFailure::Misuse(
+                "a new segment while an append is under way".into(),
+            ));
         }
         let needed = needed + segment::FIRST_RECORD as u64;
         let size = self.next_size().max(needed.next_multiple_of(4096));
@@ -201,7 +272,10 @@ impl Wal {
         self.install(blank, first)?;
         if unused && first > 0 {
             // Nothing was ever logged: the empty segments before are no part of the log.
-            self.save(Meta { oldest: self.meta.newest, ..self.meta })?;
+            self.save(Meta {
+                oldest: self.meta.newest,
+                ..self.meta
+            })?;
             self.remove_purged_segments()?;
         }
         Ok(())
@@ -211,7 +285,10 @@ impl Wal {
         let number = self.meta.newest + 1;
         let installed = blank.install(&*self.disk, &self.dir, self.meta.uuid, number, first);
         let segment = installed.map_err(|error| self.stopped_by("begin a segment", &error))?;
-        self.save(Meta { newest: number, ..self.meta })?;
+        self.save(Meta {
+            newest: number,
+            ..self.meta
+        })?;
         self.segments.push_back(segment);
         self.progress.durable_next.store(first, Ordering::Release);
         Ok(())
@@ -224,14 +301,20 @@ impl Wal {
 
     /// Begins to prepare the next segment when half of this one is used.
     fn prepare_spare(&mut self) {
-        let half = self.segments.back().is_some_and(|segment| segment.room() < segment.size / 2);
+        let half = self
+            .segments
+            .back()
+            .is_some_and(|segment| segment.room() < segment.size / 2);
         if !half || !matches!(self.spare, Spare::None) {
             return;
         }
         let (disk, dir, size) = (Arc::clone(&self.disk), self.dir.clone(), self.next_size());
         let work = move || Blank::prepare(&*disk, &dir, size);
         // Without the thread the segment is made when it is needed.
-        if let Ok(thread) = std::thread::Builder::new().name("esdb-spare".into()).spawn(work) {
+        if let Ok(thread) = std::thread::Builder::new()
+            .name("esdb-spare".into())
+            .spawn(work)
+        {
             self.spare = Spare::Coming(thread);
         }
     }
@@ -253,7 +336,9 @@ impl Wal {
     }
 
     pub(super) fn check(&self) -> Result<(), LogFailure> {
-        self.progress.stopped().map_or(Ok(()), |reason| Err(LogFailure::Stopped(reason)))
+        self.progress
+            .stopped()
+            .map_or(Ok(()), |reason| Err(LogFailure::Stopped(reason)))
     }
 
     pub(super) fn stopped_by(&self, what: &str, error: &dyn std::fmt::Display) -> LogFailure {

@@ -1,0 +1,249 @@
+//! Opening a member, and the thread it runs on.
+//!
+//! Proposer, raft core and apply share one current-thread runtime on one thread of the operating
+//! system: handing work from one to the other costs no wake-up of another thread. Beside it there is
+//! the thread that syncs the log, and while a checkpoint is written, one for that.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+
+use esdb_store::{Store, StoreError};
+use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
+use parking_lot::Mutex;
+
+use super::checkpointer::{self, Checkpoints};
+use super::queue::Queue;
+use super::status::Counters;
+use super::{Inner, Replica, Shared, proposer};
+use crate::Options;
+use crate::lock::{Lock, LockError};
+use crate::raft::log_store::LogStore;
+use crate::raft::machine::Machine;
+use crate::raft::network::NoPeers;
+use crate::raft::types::{NodeId, TypeConfig};
+use crate::sync::Syncer;
+use crate::wal::{Wal, WalError};
+
+/// Directory of the log within the store's.
+pub const LOG: &str = "log";
+/// The only member of a group of one.
+const SELF: NodeId = 1;
+/// With one voter there is nobody to send a heartbeat to or to time out on, and a store that has
+/// nothing to do is never woken: a day is "never" to openraft's timers.
+const NEVER_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Why a store can not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another server uses the directory, or its lock can not be taken.
+    #[error(transparent)]
+    InUse(#[from] LockError),
+    /// The log does not open.
+    #[error(transparent)]
+    Log(#[from] WalError),
+    /// The state machine does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log and the checkpoint do not fit together.
+    #[error(
+        "{}: the log holds entries {first} to {next} (exclusive), but the checkpoint holds everything \
+         before {applied}; one of the two was replaced or restored alone: restore both from one backup",
+        path.display()
+    )]
+    Mismatch {
+        /// The log's directory.
+        path: PathBuf,
+        /// First entry of the log.
+        first: u64,
+        /// Index after the last entry of the log.
+        next: u64,
+        /// Index after the last entry in the checkpoint.
+        applied: u64,
+    },
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It opened, and then could not begin to serve.
+    #[error("the store could not begin to serve: {0}")]
+    Start(String),
+}
+
+/// Opens the store in `dir`.
+pub(super) fn open(dir: &Path, options: Options) -> Result<Replica, OpenError> {
+    let failed = |source| OpenError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    options.disk.create_dir(dir).map_err(failed)?;
+    let lock = Lock::take(dir)?;
+    let store = Arc::new(Store::open(dir, options.store)?);
+    let log = dir.join(LOG);
+    let (wal, torn_tail) = Wal::open(Arc::clone(&options.disk), &log, store.uuid(), options.wal)?;
+    let counters = Counters::default();
+    counters.set_replayed(fit(&store, &wal, &log)?);
+    let progress = Arc::clone(wal.progress());
+    let shared = Arc::new(Shared {
+        store,
+        wal: Arc::new(Mutex::new(wal)),
+        progress,
+        queue: Queue::new(options.max_queued_bytes),
+        checkpoints: Checkpoints::default(),
+        counters,
+        torn_tail,
+        options,
+        _lock: lock,
+    });
+    let (ready, started) = mpsc::channel();
+    let thread = {
+        let shared = Arc::clone(&shared);
+        let name = thread_name(dir, "store");
+        let work = move || host(&shared, &ready);
+        thread::Builder::new()
+            .name(name)
+            .spawn(work)
+            .map_err(failed)?
+    };
+    let inner = Arc::new(Inner {
+        shared,
+        thread: Mutex::new(Some(thread)),
+    });
+    let replica = Replica { inner };
+    let ended = || {
+        replica
+            .inner
+            .shared
+            .queue
+            .stopped()
+            .unwrap_or_else(|| "its thread ended".into())
+    };
+    started.recv().map_err(|_| OpenError::Start(ended()))??;
+    Ok(replica)
+}
+
+/// Checks that the log begins no later than the checkpoint ends, and ends no earlier. Returns the
+/// number of entries that no checkpoint holds.
+fn fit(store: &Store, wal: &Wal, path: &Path) -> Result<u64, OpenError> {
+    let applied = store.applied().last.map_or(0, |at| at.index + 1);
+    let first = wal.first_index();
+    let next = wal.last().map_or(0, |at| at.index + 1);
+    if first > applied || next < applied {
+        return Err(OpenError::Mismatch {
+            path: path.to_owned(),
+            first,
+            next,
+            applied,
+        });
+    }
+    Ok(next - applied)
+}
+
+/// The store's thread. Whatever happens in it, nothing submitted stays without an answer.
+fn host(shared: &Arc<Shared>, ready: &mpsc::Sender<Result<(), OpenError>>) {
+    let ended = catch_unwind(AssertUnwindSafe(|| run(shared, ready)));
+    let reason = match ended {
+        Ok(Ok(())) => "it was shut down".to_owned(),
+        Ok(Err(error)) => {
+            let reason = error.to_string();
+            // If nobody waits any more, the error is kept as the reason below.
+            let _ = ready.send(Err(error));
+            reason
+        }
+        Err(_) => "a bug: its thread panicked".to_owned(),
+    };
+    shared.queue.stop(&reason);
+}
+
+fn run(shared: &Arc<Shared>, ready: &mpsc::Sender<Result<(), OpenError>>) -> Result<(), OpenError> {
+    let start = |error: &dyn std::fmt::Display| OpenError::Start(shared.reason(error));
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime
+        .enable_time()
+        .max_blocking_threads(1)
+        .build()
+        .map_err(|e| start(&e))?;
+    let (syncer, syncing) = Syncer::start("esdb-sync".into()).map_err(|e| start(&e))?;
+    let served = runtime.block_on(serve(shared, syncer, ready));
+    // Drops the tasks, and with them the last handles of the syncer.
+    drop(runtime);
+    let _ = syncing.join();
+    served
+}
+
+async fn serve(
+    shared: &Arc<Shared>,
+    syncer: Syncer,
+    ready: &mpsc::Sender<Result<(), OpenError>>,
+) -> Result<(), OpenError> {
+    let raft = lead(shared, syncer)
+        .await
+        .map_err(|e| OpenError::Start(shared.reason(&e)))?;
+    let _ = ready.send(Ok(()));
+    let checkpointer = tokio::spawn(checkpointer::run(Arc::clone(shared), raft.clone()));
+    proposer::run(shared, &raft).await;
+    checkpointer.abort();
+    let (applied, durable) = (shared.store.applied(), shared.store.checkpointed());
+    if shared.queue.stopped().is_none() && applied.last != durable.last {
+        checkpointer::checkpoint(shared, &raft).await;
+    }
+    // An error here says only that the raft core had ended by itself.
+    let _ = raft.shutdown().await;
+    Ok(())
+}
+
+/// Starts raft and returns when this member leads and has applied everything it has to.
+async fn lead(
+    shared: &Arc<Shared>,
+    syncer: Syncer,
+) -> Result<Raft<TypeConfig>, Box<dyn std::error::Error>> {
+    let log = LogStore::new(Arc::clone(&shared.wal), syncer);
+    let machine = Machine::new(Arc::clone(&shared.store));
+    let raft = Raft::new(SELF, Arc::new(config()), NoPeers, log, machine).await?;
+    if !raft.is_initialized().await? {
+        raft.initialize(BTreeMap::from([(SELF, BasicNode::default())]))
+            .await?;
+    }
+    // A member that led before leads again at once; only one whose victory was cut short stands again.
+    if raft.current_leader().await != Some(SELF) {
+        raft.trigger().elect().await?;
+        raft.wait(None)
+            .metrics(|m| m.current_leader == Some(SELF), "this member leads")
+            .await?;
+    }
+    raft.ensure_linearizable().await?;
+    Ok(raft)
+}
+
+fn config() -> Config {
+    Config {
+        cluster_name: "esdb".into(),
+        heartbeat_interval: NEVER_MS,
+        election_timeout_min: 2 * NEVER_MS,
+        election_timeout_max: 2 * NEVER_MS + 1,
+        snapshot_policy: SnapshotPolicy::Never,
+        // Purging is asked for, when a checkpoint is durable.
+        max_in_snapshot_log_to_keep: u64::MAX,
+        enable_tick: false,
+        enable_heartbeat: false,
+        enable_elect: false,
+        ..Config::default()
+    }
+}
+
+/// A name that tells the store; the system shows its first 15 bytes.
+fn thread_name(dir: &Path, what: &str) -> String {
+    let store = dir
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    format!("{what}-{store}")
+}
