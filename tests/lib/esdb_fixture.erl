@@ -5,7 +5,7 @@
 
 -define(TEST_S, 60).
 
--type test() :: {string(), fun((esdb_fixture:context()) -> term())}.
+-type test() :: {io_lib:chars(), fun((esdb_fixture:context()) -> term())}.
 -type context() :: #{store := atom(), server := node()}.
 -export_type([context/0, test/0]).
 
@@ -31,10 +31,13 @@ on_client(Options, Tests) ->
 
 %% Tests that share what Setup started: a map, in which `client`, `clients`, `server` and `servers`
 %% are ended afterwards. Should Setup fail half way, the end of the suite's VM ends the rest.
--spec with(fun(() -> map()), [{string(), fun((map()) -> term())}]) -> term().
+-spec with(fun(() -> map()), [{io_lib:chars(), fun((map()) -> term())}]) -> term().
 with(Setup, Tests) ->
     {setup, Setup, fun cleanup/1, fun(Context) ->
-        [{Title, {timeout, ?TEST_S, fun() -> Test(Context) end}} || {Title, Test} <- Tests]
+        [
+            {lists:flatten(Title), {timeout, ?TEST_S, fun() -> Test(Context) end}}
+         || {Title, Test} <- Tests
+        ]
     end}.
 
 cleanup(Context) ->

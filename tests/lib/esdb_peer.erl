@@ -23,6 +23,7 @@ start(Given) ->
     },
     Options = #{node := Node, cookie := Cookie, args := Args} = maps:merge(Default, Given),
     [Name, Host] = string:lexemes(atom_to_list(Node), "@"),
+    Ebin = filename:dirname(code:which(?MODULE)),
     Started = peer:start(#{
         name => Name,
         host => Host,
@@ -30,10 +31,7 @@ start(Given) ->
         connection => standard_io,
         env => esdb_sandbox:env(),
         %% no EPMD daemon may be left behind on the sandbox's port
-        args => [
-            "-start_epmd", "false", "-setcookie", Cookie, "-pa", filename:dirname(code:which(?MODULE))
-            | Args
-        ]
+        args => ["-start_epmd", "false", "-setcookie", Cookie, "-pa", Ebin | Args]
     }),
     {ok, Control, Node} = Started,
     OsPid = peer:call(Control, os, getpid, []),

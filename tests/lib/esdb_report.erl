@@ -16,6 +16,9 @@ run(Module) ->
     after 5000 -> {0, 1}
     end.
 
+%% Of terms in failures: a list of thousands of events helps nobody.
+-define(DEPTH, 100).
+
 -spec start(list()) -> pid().
 start(Options) ->
     eunit_listener:start(?MODULE, Options).
@@ -41,7 +44,7 @@ handle_end(test, Data, State) ->
         ok ->
             io:format("  ok    ~ts (~b ms)~n", [title(Data), Time]);
         {error, Reason} ->
-            io:format("  FAIL  ~ts~n~tp~n", [title(Data), Reason]),
+            io:format("  FAIL  ~ts~n~tP~n", [title(Data), Reason, ?DEPTH]),
             print_output(Data);
         Other ->
             io:format("  FAIL  ~ts~n~tp~n", [title(Data), Other])

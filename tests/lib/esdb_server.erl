@@ -3,7 +3,8 @@
 
 -export([start/1, restart/1, restart/2, start_expecting_failure/1, run/2, binary/0]).
 -export([start_and_kill/3]).
--export([kill/1, stop/1, stop/2, signal/2, close/1, node/1, dir/1, ready_line/1, errors/1, os_pid/1]).
+-export([kill/1, stop/1, stop/2, signal/2, close/1]).
+-export([node/1, dir/1, ready_line/1, errors/1, os_pid/1]).
 
 -define(READY_MS, 15000).
 -define(EXIT_MS, 15000).

@@ -58,8 +58,8 @@ cases() ->
     ] ++ [
         {unknown_request, io_lib:format("~p", [Request]), fun(_) -> Request end}
      || Request <- [
-            {frobnicate, default_store}, {append_events, default_store}, {frobnicate}, {}, hello, 42,
-            [], <<"x">>, #{}, {"append_events", default_store}, {has_events, default_store, 1, 2, 3}
+            {frobnicate, default_store}, {append_events, default_store}, {frobnicate}, {}, hello,
+            42, [], <<"x">>, #{}, {"append_events", default_store}, {has_events, default_store, 1}
         ]
     ].
 

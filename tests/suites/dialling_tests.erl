@@ -1,4 +1,4 @@
-%% The server dials the nodes named by --connect, until it reaches them, and again when it lost them.
+%% The server dials the nodes named by --connect until it reaches them, and again when it lost them.
 -module(dialling_tests).
 -include_lib("eunit/include/eunit.hrl").
 

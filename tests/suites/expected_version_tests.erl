@@ -11,7 +11,7 @@ expected_version_test_() ->
         {"an append of no events answers the version it expected", fun no_events/1}
     ]).
 
-%% Events in the stream (0: it does not exist), the expected version, and what becomes of it: the old
+%% Events in the stream (0: it does not exist), the expected version, and what becomes of it. The old
 %% generation lets 0 match a stream that does not exist, the new one does not.
 cases() ->
     [

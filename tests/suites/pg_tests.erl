@@ -125,7 +125,9 @@ scopes_alive(#{scopes := Scopes}) ->
 
 stopped(#{clients := Clients, servers := [Server]}) ->
     ?assertEqual(0, esdb_server:stop(Server)),
-    esdb_wait:until(fun() -> [] =:= lists:append([workers(C, G) || C <- Clients, G <- [old, new]]) end).
+    esdb_wait:until(fun() ->
+        [] =:= lists:append([workers(C, G) || C <- Clients, G <- [old, new]])
+    end).
 
 started_again(#{clients := Clients = [Client | _], servers := [Server]}) ->
     Again = esdb_server:restart(Server),

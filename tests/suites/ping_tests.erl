@@ -4,7 +4,9 @@
 
 ping_test_() ->
     esdb_fixture:with(
-        fun() -> #{clients => [esdb_peer:start() || _ <- [1, 2]], server => esdb_server:start(#{})} end,
+        fun() ->
+            #{clients => [esdb_peer:start() || _ <- [1, 2]], server => esdb_server:start(#{})}
+        end,
         [
             {"a ping is answered", fun ping/1},
             {"the server is a hidden node", fun hidden/1},

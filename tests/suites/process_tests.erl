@@ -32,7 +32,7 @@ process_end_test_() ->
 
 call_by_pid(_) ->
     [
-        ?assertEqual(false, gen_server:call(esdb_client:worker(Generation, default_store), ?REQUEST))
+        ?assertEqual(false, esdb_client:call(Generation, default_store, ?REQUEST))
      || Generation <- [old, new]
     ].
 
@@ -143,7 +143,9 @@ link_nobody(_) ->
 
 many_calls(_) ->
     Callers = [
-        spawn_monitor(fun() -> exit({replies, [gen_server:call(worker(), ?REQUEST) || _ <- [1, 2, 3]]}) end)
+        spawn_monitor(fun() ->
+            exit({replies, [gen_server:call(worker(), ?REQUEST) || _ <- [1, 2, 3]]})
+        end)
      || _ <- lists:seq(1, 2000)
     ],
     [

@@ -8,11 +8,9 @@ record_arity_test_() ->
         {"2.1.0", new, 15}, {"3.8.0", new, 15}
     ],
     esdb_fixture:with(fun() -> start([Version || {Version, _, _} <- Cases]) end, [
-        {"reckon_gater " ++ Version ++ " gets records of " ++ integer_to_list(Arity), fun(Context) ->
+        {io_lib:format("reckon_gater ~s gets ~b elements", [Version, Arity]), fun(Context) ->
             Client = client(Version, Context),
-            esdb_peer:run(Client, fun() ->
-                ?assertEqual(Arity, arity(Generation))
-            end)
+            ?assertEqual(Arity, esdb_peer:run(Client, fun() -> arity(Generation) end))
         end}
      || {Version, Generation, Arity} <- Cases
     ] ++ [{"a library that is loaded later is noticed", fun loaded_later/1}]).

@@ -37,7 +37,9 @@ fill() ->
             Batch = [event(Store, {Stream, N, I}, Data(I)) || I <- lists:seq(1, 1 + N rem 4)],
             {ok, _} = esdb_client:append(Store, Stream, Batch)
         end
-     || Store <- ?STORES, N <- lists:seq(1, 50), Stream <- [<<"a">>, <<"b">>, <<0, 255>>, <<"gone">>]
+     || Store <- ?STORES,
+        N <- lists:seq(1, 50),
+        Stream <- [<<"a">>, <<"b">>, <<0, 255>>, <<"gone">>]
     ],
     ok = esdb_client:call(?STORE, {delete_stream, ?STORE, <<"gone">>}),
     {ok, 0} = esdb_client:append(?STORE, <<"once">>, no_stream, [event(?STORE, once, 1)]).

@@ -36,14 +36,14 @@ stop({Client, Server}) ->
 
 idle(ClientTicktime, ServerTicktime) ->
     Both = {Client, Server} = start(ClientTicktime, ServerTicktime),
-    Heard = esdb_peer:call(Client, ?MODULE, await_nodedown, [esdb_server:node(Server), ?IDLE_MS]),
+    Heard = await(Client, Server, ?IDLE_MS),
     ?assertEqual(still_up, Heard),
     stop(Both).
 
 silent_server() ->
     Both = {Client, Server} = start("8", "60"),
     ok = esdb_server:signal(Server, "STOP"),
-    Heard = esdb_peer:call(Client, ?MODULE, await_nodedown, [esdb_server:node(Server), ?SILENT_MS]),
+    Heard = await(Client, Server, ?SILENT_MS),
     ?assertEqual(nodedown, Heard),
     stop(Both).
 
@@ -58,9 +58,13 @@ silent_client() ->
         ?SILENT_MS
     ),
     ok = esdb_peer:signal(Client, "CONT"),
-    Heard = esdb_peer:call(Client, ?MODULE, await_nodedown, [esdb_server:node(Server), 2000]),
+    Heard = await(Client, Server, 2000),
     ?assertEqual(nodedown, Heard),
     stop(Both).
+
+await(Client, Server, Milliseconds) ->
+    Node = esdb_server:node(Server),
+    esdb_peer:call(Client, ?MODULE, await_nodedown, [Node, Milliseconds]).
 
 %% Runs on the client.
 -spec await_nodedown(node(), pos_integer()) -> nodedown | still_up.
