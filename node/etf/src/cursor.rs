@@ -43,7 +43,7 @@ impl<'a> Cursor<'a> {
 
     /// Passes over one term's own bytes and says how many terms it contains. Without `CHECK` the
     /// fields are taken as they are, for bytes that were checked before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn head<const CHECK: bool>(&mut self) -> Result<u64, Error> {
         let at = self.at();
         let tag = self.u8()?;
@@ -75,6 +75,12 @@ impl<'a> Cursor<'a> {
             }
             _ => self.rare_head::<CHECK>(tag, at),
         }
+    }
+
+    /// As [`Cursor::head`], for the few terms that are fields of others, never deeper than one.
+    #[inline(never)]
+    fn inner_head<const CHECK: bool>(&mut self) -> Result<u64, Error> {
+        self.head::<CHECK>()
     }
 
     /// As [`Cursor::head`], for the tags that are seldom met.
@@ -207,7 +213,7 @@ impl<'a> Cursor<'a> {
     fn atom(&mut self, what: &'static str, at: usize) -> Result<u64, Error> {
         match self.rest.first() {
             Some(&(tag::SMALL_ATOM_UTF8 | tag::ATOM_UTF8 | tag::SMALL_ATOM | tag::ATOM)) => {
-                self.head::<true>()
+                self.inner_head::<true>()
             }
             Some(_) => Err(Error::Malformed { what, at }),
             None => Err(Error::Truncated { at: self.len }),
@@ -228,7 +234,7 @@ impl<'a> Cursor<'a> {
         ] {
             let tag = self.rest.first().ok_or(Error::Truncated { at: self.len })?;
             check::<CHECK>(allowed.contains(tag), "fun", at)?;
-            self.head::<CHECK>()?;
+            self.inner_head::<CHECK>()?;
         }
         Ok(free)
     }

@@ -49,9 +49,15 @@ fn bytes(digest: u64, bytes: &[u8]) -> u64 {
 /// The digest of a term that contains no others.
 pub(crate) fn scalar(term: Term<'_>) -> u64 {
     let head = term.as_bytes();
+    // Nearly all keys are one of these two.
+    match head {
+        [tag::SMALL_ATOM_UTF8, _, name @ ..] => return bytes(ATOM, name),
+        [tag::BINARY, _, _, _, _, content @ ..] => return bytes(BITS, content),
+        _ => {}
+    }
     match term.kind() {
         Kind::Atom => atom(ATOM, term),
-        Kind::Binary => bits(term.as_binary().unwrap_or_default(), 8),
+        Kind::Binary => BITS,
         Kind::BitString => match head {
             [_, _, _, _, _, used, content @ ..] => bits(content, *used),
             _ => BITS,
