@@ -1,0 +1,174 @@
+%% What the measurements mean: rows with their yardstick, ratio and goal, as a table and as JSON.
+-module(bench_report).
+
+-export([names/0, rows/1, table/1, yardsticks/1, json/3]).
+
+%% for each name the results of all rounds, in the order of the rounds
+-type results() :: #{bench_work:name() => [bench_load:result()]}.
+-type spread() :: {Median :: float(), Min :: float(), Max :: float()}.
+-type goal() :: {ratio_at_most | ratio_at_least | rate_at_least, number()}.
+-type row() :: #{
+    title := string(), name := bench_work:name(), yardstick := string(), unit := string(),
+    rate := spread(), p50 := spread(), p99 := spread(),
+    by := rate | p50, against := spread(), ratio := spread(), goals := [goal()], reached := boolean() | none
+}.
+-export_type([results/0, row/0]).
+
+%% Order within a round: each yardstick next to what is held against it.
+-spec names() -> [bench_work:name()].
+names() ->
+    [
+        fdatasync, append_1, echo_1, append_long,
+        echo_50, append_50,
+        batch_1, encode, batch_10,
+        forward, transfer, backward
+    ].
+
+%% The goals are those of the design for a machine with two cores.
+definitions() ->
+    RoundTrip = {"echo call + fdatasync", p50, [echo_1, fdatasync]},
+    Echo50 = {"echo calls, 50 clients", rate, [echo_50]},
+    Encode = {"term_to_binary of them", rate, [encode]},
+    Transfer = {"equal lists from a BEAM node", rate, [transfer]},
+    ReadGoals = [{ratio_at_least, 0.8}, {rate_at_least, 400000}],
+    [
+        {append_1, "append 1 event, 1 client", "calls/s", RoundTrip, [{ratio_at_most, 1.3}]},
+        {append_long, "  to a stream of 20,000", "calls/s", RoundTrip, [{ratio_at_most, 1.3}]},
+        {append_50, "append 1 event, 50 clients", "calls/s", Echo50, [{ratio_at_least, 0.7}]},
+        {batch_1, "append 100 events, 1 client", "events/s", Encode, []},
+        {batch_10, "append 100 events, 10 clients", "events/s", Encode, [{rate_at_least, 250000}]},
+        {forward, "read forward by 100, 1 client", "events/s", Transfer, ReadGoals},
+        {backward, "read backward by 100, 1 client", "events/s", Transfer, ReadGoals}
+    ].
+
+-spec rows(results()) -> [row()].
+rows(Results) ->
+    [row(Definition, Results) || Definition <- definitions()].
+
+row({Name, Title, Unit, {Yardstick, By, Parts}, Goals}, Results) ->
+    Own = values(By, Name, Results),
+    Against = sum([values(By, Part, Results) || Part <- Parts]),
+    Rate = spread(values(rate, Name, Results)),
+    Ratio = spread([O / A || {O, A} <- lists:zip(Own, Against)]),
+    #{
+        name => Name,
+        title => Title,
+        unit => Unit,
+        yardstick => Yardstick,
+        rate => Rate,
+        p50 => spread(values(p50, Name, Results)),
+        p99 => spread(values(p99, Name, Results)),
+        against => spread(Against),
+        by => By,
+        ratio => Ratio,
+        goals => Goals,
+        reached => reached(Goals, median(Ratio), median(Rate))
+    }.
+
+reached([], _, _) ->
+    none;
+reached(Goals, Ratio, Rate) ->
+    lists:all(
+        fun
+            ({ratio_at_most, Most}) -> Ratio =< Most;
+            ({ratio_at_least, Least}) -> Ratio >= Least;
+            ({rate_at_least, Least}) -> Rate >= Least
+        end,
+        Goals
+    ).
+
+values(By, Name, Results) ->
+    [maps:get(By, Result) || Result <- maps:get(Name, Results)].
+
+sum([One]) -> One;
+sum([One, Two]) -> [A + B || {A, B} <- lists:zip(One, Two)].
+
+spread(Values) ->
+    Sorted = lists:sort(Values),
+    {lists:nth((length(Sorted) + 1) div 2, Sorted), hd(Sorted), lists:last(Sorted)}.
+
+median({Median, _, _}) -> Median.
+
+%% Prints the measurements that others are held against.
+-spec yardsticks(results()) -> ok.
+yardsticks(Results) ->
+    Names = [
+        {fdatasync, "write 512 bytes + fdatasync", "syncs/s"},
+        {echo_1, "echo call, 1 client", "calls/s"},
+        {echo_50, "echo call, 50 clients", "calls/s"},
+        {encode, "term_to_binary, lists of 100 events", "events/s"},
+        {transfer, "lists of 100 events from a BEAM node", "events/s"}
+    ],
+    esdb_print:table("", ["what this machine does", "per second", "[min - max]", "", "p50", "p99"], [
+        [Title, rate(Rate), range(Rate), Unit, latency(P50), latency(P99)]
+     || {Name, Title, Unit} <- Names,
+        [Rate, P50, P99] <- [[spread(values(By, Name, Results)) || By <- [rate, p50, p99]]]
+    ]).
+
+%% Prints the figures, and below them what they are held against.
+-spec table([row()]) -> ok.
+table(Rows) ->
+    esdb_print:table("", ["rs-esdb", "per second", "[min - max]", "", "p50", "p99"], [
+        [Title, rate(Rate), range(Rate), Unit, latency(P50), latency(P99)]
+     || #{title := Title, rate := Rate, unit := Unit, p50 := P50, p99 := P99} <- Rows
+    ]),
+    esdb_print:line(""),
+    Header = ["held against", "its yardstick", "", "ratio", "[min - max]", "goal", "reached"],
+    esdb_print:table("", Header, [
+        [
+            Title, Yardstick, against(Row), io_lib:format("~.2f", [median(Ratio)]),
+            io_lib:format("[~.2f - ~.2f]", [Min, Max]), goals(Goals), reached(Reached)
+        ]
+     || Row = #{title := Title, ratio := Ratio = {_, Min, Max}, yardstick := Yardstick} <- Rows,
+        #{goals := Goals, reached := Reached} <- [Row]
+    ]).
+
+rate({Median, _, _}) -> esdb_print:number(Median).
+range({_, Min, Max}) -> ["[", esdb_print:number(Min), " - ", esdb_print:number(Max), "]"].
+latency({Median, _, _}) -> [esdb_print:number(Median), " us"].
+
+against(#{against := {Median, _, _}, by := p50}) -> [esdb_print:number(Median), " us"];
+against(#{against := {Median, _, _}}) -> [esdb_print:number(Median), "/s"].
+
+goals([]) -> "";
+goals(Goals) -> lists:join(", ", [goal(Goal) || Goal <- Goals]).
+
+goal({ratio_at_most, Most}) -> io_lib:format("<= ~.2f", [float(Most)]);
+goal({ratio_at_least, Least}) -> io_lib:format(">= ~.2f", [float(Least)]);
+goal({rate_at_least, Least}) -> [">= ", esdb_print:number(Least), "/s"].
+
+reached(none) -> "";
+reached(true) -> "yes";
+reached(false) -> "NO".
+
+%% The same, for programs: latencies in microseconds, all rounds of all measurements included.
+-spec json(map(), results(), [row()]) -> iodata().
+json(About, Results, Rows) ->
+    bench_json:encode(#{
+        about => About,
+        rows => [json_row(Row) || Row <- Rows],
+        rounds => Results
+    }).
+
+json_row(Row = #{goals := Goals}) ->
+    Spreads = maps:from_list([
+        {Key, json_spread(maps:get(Key, Row))}
+     || Key <- [rate, p50, p99, against, ratio]
+    ]),
+    Texts = maps:from_list([
+        {Key, list_to_binary(maps:get(Key, Row))}
+     || Key <- [title, unit, yardstick]
+    ]),
+    Other = #{
+        name => maps:get(name, Row),
+        compared_by => maps:get(by, Row),
+        goals => maps:from_list(Goals),
+        reached =>
+            case maps:get(reached, Row) of
+                none -> null;
+                Reached -> Reached
+            end
+    },
+    maps:merge(maps:merge(Spreads, Texts), Other).
+
+json_spread({Median, Min, Max}) -> #{median => Median, min => Min, max => Max}.

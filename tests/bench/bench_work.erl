@@ -1,0 +1,126 @@
+%% What is measured, each as a load of bench_load. Runs on the client node. All terms are built
+%% before the clock starts; a step is one gen_server call.
+-module(bench_work).
+
+-export([prepare/2, measure/3]).
+
+-type name() ::
+    fdatasync | echo_1 | echo_50 | encode | transfer
+    | append_1 | append_long | append_50 | batch_1 | batch_10 | forward | backward.
+-export_type([name/0]).
+
+-define(STORE, default_store).
+-define(CALL_MS, 30000).
+-define(PAYLOAD, 256).
+-define(BATCH, 100).
+%% the streams that exist before anything is measured
+-define(READ_STREAM, <<"read">>).
+-define(READ_EVENTS, 10000).
+-define(LONG_STREAM, <<"long">>).
+-define(LONG_EVENTS, 20000).
+%% the file for fdatasync, all of which is written before
+-define(FILE_BYTES, 4 * 1024 * 1024).
+-define(WRITE_BYTES, 512).
+
+%% Fills the store and the echo node. Dir is on the disk that the store is on.
+-spec prepare(node(), file:filename()) -> ok.
+prepare(EchoNode, Dir) ->
+    ok = esdb_client:join(?STORE),
+    Store = esdb_client:worker(old, ?STORE),
+    Echo = rpc:call(EchoNode, erlang, whereis, [bench_echo]),
+    true = is_pid(Echo),
+    persistent_term:put(?MODULE, #{store => Store, echo => Echo, dir => Dir}),
+    fill(Store, ?READ_STREAM, ?READ_EVENTS),
+    fill(Store, ?LONG_STREAM, ?LONG_EVENTS),
+    {ok, Events} = gen_server:call(Store, {stream_forward, ?STORE, ?READ_STREAM, 0, ?BATCH}),
+    ?BATCH = length(Events),
+    ok = gen_server:call(Echo, {keep, Events}).
+
+fill(Store, Stream, Number) ->
+    Request = append(Stream, ?BATCH),
+    Versions = [gen_server:call(Store, Request, ?CALL_MS) || _ <- lists:seq(1, Number div ?BATCH)],
+    {ok, Last} = lists:last(Versions),
+    Last = Number - 1,
+    ok.
+
+%% Measures for so many milliseconds. Round tells the streams of one measurement from the next one's.
+-spec measure(name(), non_neg_integer(), pos_integer()) -> bench_load:result().
+measure(Name, Round, Milliseconds) ->
+    Peers = persistent_term:get(?MODULE),
+    bench_load:run(Milliseconds, clients(Name, Round, Peers)).
+
+clients(fdatasync, _, #{dir := Dir}) ->
+    [{fun sync/1, {open(filename:join(Dir, "fdatasync")), 0}}];
+clients(encode, _, _) ->
+    Request = append(<<"encode">>, ?BATCH),
+    Encode = fun(R) ->
+        true = byte_size(term_to_binary(R)) > 0,
+        {R, ?BATCH}
+    end,
+    [{Encode, Request}];
+clients(echo_1, Round, #{echo := Echo}) ->
+    appenders(Echo, "echo", Round, 1, 1);
+clients(echo_50, Round, #{echo := Echo}) ->
+    appenders(Echo, "echo", Round, 50, 1);
+clients(transfer, _, #{echo := Echo}) ->
+    [{fun(N) -> read(Echo, stream_forward, N, N + ?BATCH) end, 0}];
+clients(append_1, Round, #{store := Store}) ->
+    appenders(Store, "append-1", Round, 1, 1);
+clients(append_50, Round, #{store := Store}) ->
+    appenders(Store, "append-50", Round, 50, 1);
+clients(append_long, _, #{store := Store}) ->
+    [appender(Store, ?LONG_STREAM, 1)];
+clients(batch_1, Round, #{store := Store}) ->
+    appenders(Store, "batch-1", Round, 1, ?BATCH);
+clients(batch_10, Round, #{store := Store}) ->
+    appenders(Store, "batch-10", Round, 10, ?BATCH);
+clients(forward, _, #{store := Store}) ->
+    [{fun(N) -> read(Store, stream_forward, N, (N + ?BATCH) rem ?READ_EVENTS) end, 0}];
+clients(backward, _, #{store := Store}) ->
+    Top = ?READ_EVENTS - 1,
+    Next = fun
+        (N) when N < ?BATCH -> Top;
+        (N) -> N - ?BATCH
+    end,
+    [{fun(N) -> read(Store, stream_backward, N, Next(N)) end, Top}].
+
+appenders(Server, Prefix, Round, Clients, Batch) ->
+    [
+        appender(Server, list_to_binary(io_lib:format("~s-~b-~b", [Prefix, Round, N])), Batch)
+     || N <- lists:seq(1, Clients)
+    ].
+
+appender(Server, Stream, Batch) ->
+    Step = fun(Request) ->
+        {ok, _} = gen_server:call(Server, Request, ?CALL_MS),
+        {Request, Batch}
+    end,
+    {Step, append(Stream, Batch)}.
+
+read(Server, Direction, From, Next) ->
+    {ok, Events} = gen_server:call(Server, {Direction, ?STORE, ?READ_STREAM, From, ?BATCH}, ?CALL_MS),
+    {Next, length(Events)}.
+
+%% no event ids: the store makes them
+append(Stream, Batch) ->
+    Events = [
+        #{event_type => <<"measured">>, data => #{payload => rand:bytes(?PAYLOAD)}}
+     || _ <- lists:seq(1, Batch)
+    ],
+    {append_events, ?STORE, Stream, Events}.
+
+open(Path) ->
+    {ok, File} = file:open(Path, [read, write, raw, binary]),
+    ok = file:pwrite(File, 0, <<0:(?FILE_BYTES)/unit:8>>),
+    ok = file:sync(File),
+    ok = file:close(File),
+    Path.
+
+%% the file belongs to the process that opened it: the client opens it with its first step
+sync({Path, Offset}) when is_list(Path) ->
+    {ok, File} = file:open(Path, [read, write, raw, binary]),
+    sync({File, Offset});
+sync({File, Offset}) ->
+    ok = file:pwrite(File, Offset, <<1:(?WRITE_BYTES)/unit:8>>),
+    ok = file:datasync(File),
+    {{File, (Offset + ?WRITE_BYTES) rem ?FILE_BYTES}, 1}.
