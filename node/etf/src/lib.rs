@@ -5,7 +5,7 @@
 //! recurses on input, allocates from a length whose bytes it has not seen, or creates atoms.
 //!
 //! # Layout
-//! - [`term`]: the checked slice and its accessors
+//! - [`term`]: the checked slice and its accessors; [`parts`]: names, elements and pairs
 //! - [`scan`]: the loop that checks a term and finds its end; `cursor`: one head of it;
 //!   `float`: floats written as text
 //! - `keys`: no map holds a key twice; `digest`: equal numbers for equal keys
@@ -20,6 +20,7 @@ pub mod error;
 mod float;
 pub mod id;
 mod keys;
+pub mod parts;
 pub mod put;
 pub mod scan;
 pub mod tag;
@@ -27,7 +28,8 @@ pub mod term;
 
 pub use error::Error;
 pub use id::{Pid, Reference};
-pub use term::{Atom, Kind, List, Map, Term, Tuple};
+pub use parts::{Atom, List, Map, Tuple};
+pub use term::{Kind, Term};
 
 /// The version byte that begins every external term.
 pub const VERSION: u8 = 131;

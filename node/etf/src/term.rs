@@ -1,7 +1,7 @@
 //! A checked slice that holds one term, and what can be asked of it.
 
+use crate::parts::{Atom, List, Map, Tuple};
 use crate::{Error, Pid, Reference, VERSION, float, keys, scan, tag};
-use std::borrow::Cow;
 
 /// One well-formed term, without version byte. Copying it copies a pointer and a length.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +59,31 @@ impl<'a> Term<'a> {
             Some((term, rest)) => Ok((Term(term), rest)),
             None => Err(Error::Truncated { at: bytes.len() }),
         }
+    }
+
+    /// As [`Term::parse`], for bytes that should be a list: hands each element to `each` on the
+    /// way, in one pass over the bytes where parsing and iterating would be two. The result is the
+    /// tail: `[]` if the list is proper. What is not a list is its own tail.
+    ///
+    /// # Errors
+    /// [`Error`] as for [`Term::parse`]; elements before the fault have been handed over by then.
+    /// Its offset counts from the start of the element that holds the fault.
+    pub fn parse_list(bytes: &'a [u8], mut each: impl FnMut(Term<'a>)) -> Result<Self, Error> {
+        let [tag::LIST, a, b, c, d, rest @ ..] = bytes else {
+            let term = Self::parse(bytes)?;
+            let Some(list) = term.as_list() else {
+                return Ok(term);
+            };
+            list.for_each(each);
+            return Ok(list.tail());
+        };
+        let mut rest = rest;
+        for _ in 0..u32::from_be_bytes([*a, *b, *c, *d]) {
+            let (element, after) = Self::take(rest)?;
+            each(element);
+            rest = after;
+        }
+        Self::parse(rest)
     }
 
     /// The term at the start of bytes that were checked before, and the bytes after it.
@@ -261,145 +286,5 @@ fn big_i64(negative: bool, magnitude: &[u8]) -> Option<i64> {
 impl std::fmt::Debug for Term<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}({} bytes)", self.kind(), self.0.len())
-    }
-}
-
-/// An atom's name. Names are compared as text: `latin1` and UTF-8 spellings of one name are equal.
-#[derive(Debug, Clone, Copy)]
-pub struct Atom<'a> {
-    name: &'a [u8],
-    latin1: bool,
-}
-
-impl<'a> Atom<'a> {
-    /// Whether the name is `name`.
-    pub fn is(self, name: &str) -> bool {
-        match self.latin1 && !self.name.is_ascii() {
-            false => self.name == name.as_bytes(),
-            true => self.text() == name,
-        }
-    }
-
-    /// The name as text.
-    pub fn text(self) -> Cow<'a, str> {
-        match std::str::from_utf8(self.name) {
-            Ok(text) if !self.latin1 || text.is_ascii() => Cow::Borrowed(text),
-            _ => Cow::Owned(self.name.iter().map(|b| char::from(*b)).collect()),
-        }
-    }
-}
-
-/// The elements of a tuple, in order.
-#[derive(Debug, Clone, Copy)]
-pub struct Tuple<'a> {
-    left: usize,
-    rest: &'a [u8],
-}
-
-/// The elements of a list, in order; then [`List::tail`] is what follows them.
-#[derive(Debug, Clone, Copy)]
-pub struct List<'a> {
-    left: usize,
-    string: bool,
-    rest: &'a [u8],
-}
-
-/// The pairs of a map, in the order in which they came.
-#[derive(Debug, Clone, Copy)]
-pub struct Map<'a> {
-    left: usize,
-    rest: &'a [u8],
-}
-
-fn next_term<'a>(left: &mut usize, rest: &mut &'a [u8]) -> Option<Term<'a>> {
-    *left = left.checked_sub(1)?;
-    let (term, after) = Term::first(rest)?;
-    *rest = after;
-    Some(term)
-}
-
-impl<'a> Iterator for Tuple<'a> {
-    type Item = Term<'a>;
-    fn next(&mut self) -> Option<Term<'a>> {
-        next_term(&mut self.left, &mut self.rest)
-    }
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Tuple<'_> {}
-
-/// The 256 terms that a string can hold, so that its elements are terms like any others.
-static BYTES: [[u8; 2]; 256] = {
-    let mut table = [[tag::SMALL_INTEGER, 0]; 256];
-    let mut n = 0;
-    while n < 256 {
-        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
-        {
-            table[n] = [tag::SMALL_INTEGER, n as u8];
-        }
-        n += 1;
-    }
-    table
-};
-
-impl<'a> Iterator for List<'a> {
-    type Item = Term<'a>;
-    fn next(&mut self) -> Option<Term<'a>> {
-        if !self.string {
-            return next_term(&mut self.left, &mut self.rest);
-        }
-        self.left = self.left.checked_sub(1)?;
-        let (byte, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        BYTES.get(usize::from(*byte)).map(|term| Term(term))
-    }
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for List<'_> {}
-
-impl<'a> List<'a> {
-    /// The term after the last element: `[]` for a proper list.
-    pub fn tail(mut self) -> Term<'a> {
-        if self.string {
-            return Term(&[tag::NIL]);
-        }
-        while self.left > 0 && self.next().is_some() {}
-        Term(self.rest)
-    }
-
-    /// Whether it ends in `[]`.
-    pub fn is_proper(self) -> bool {
-        // The tail's tag is the last byte exactly when the tail is `[]`, but a last byte of 106 can
-        // also end another tail, so only the cheap "no" is taken from it.
-        self.string || (self.rest.last() == Some(&tag::NIL) && self.tail().as_bytes() == [tag::NIL])
-    }
-}
-
-impl<'a> Iterator for Map<'a> {
-    type Item = (Term<'a>, Term<'a>);
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let (mut one, mut two) = (1, 1);
-        let key = next_term(&mut one, &mut self.rest)?;
-        Some((key, next_term(&mut two, &mut self.rest)?))
-    }
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Map<'_> {}
-
-impl<'a> Map<'a> {
-    /// The value under the atom `key`.
-    pub fn get(self, key: &str) -> Option<Term<'a>> {
-        self.into_iter()
-            .find(|(k, _)| k.is_atom(key))
-            .map(|(_, v)| v)
     }
 }

@@ -1,6 +1,6 @@
 //! Guarantee: what a node writes is read here, what is written here is read by a node, and what
 //! is accepted here is accepted by a node.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Guarantee: the `eetf` crate, written by others, reads what is written here and the other way
 //! round; where the two differ, a test says how, and that a node would agree with this crate.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Guarantee: whatever the bytes are, reading them ends soon, in proportion to their number, and
 //! neither panics nor allocates more than a small multiple of what is there.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 
@@ -50,7 +50,9 @@ fn sample() -> Vec<u8> {
 
 /// All that can be asked of `bytes`.
 fn read(bytes: &[u8]) -> Result<(), Error> {
-    let term = Term::parse(bytes)?;
+    let parsed = Term::parse(bytes);
+    assert_eq!(Term::parse_list(bytes, |_| {}).is_ok(), parsed.is_ok(), "{bytes:?}");
+    let term = parsed?;
     term.check_keys()?;
     let mut again = Vec::new();
     rebuild(term, &mut again);

@@ -1,5 +1,5 @@
 //! Guarantee: what is written is read back the same.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 
@@ -88,6 +88,9 @@ fn check(tree: &Tree, term: Term<'_>) {
                 (elements.len(), tail.is_none())
             );
             assert_eq!(term.as_proper_list().is_some(), tail.is_none());
+            let mut split = Vec::new();
+            let end = Term::parse_list(term.as_bytes(), |element| split.push(element));
+            assert_eq!((end, split), (Ok(terms.tail()), terms.collect()));
             elements
                 .iter()
                 .zip(terms)
