@@ -28,7 +28,8 @@ fn terms_of_a_node_come_back_equal() {
 
 /// Where forms are refused that a node takes and none writes: other integers than the short ones
 /// in a fun, references of no words, floats whose text runs beyond its field.
-const STRICTER: [&str; 4] = ["fun", "exported fun", "reference", "float"];
+/// (Tags 73 and 75 are the emulator's own spellings of atoms, also as a node's name.)
+const STRICTER: [&str; 5] = ["fun", "exported fun", "reference", "float", "node name"];
 
 /// Whether `bytes` are taken for keeping, as the gateway does.
 fn accept(bytes: &[u8]) -> Result<(), Error> {
