@@ -51,7 +51,11 @@ fn sample() -> Vec<u8> {
 /// All that can be asked of `bytes`.
 fn read(bytes: &[u8]) -> Result<(), Error> {
     let parsed = Term::parse(bytes);
-    assert_eq!(Term::parse_list(bytes, |_| {}).is_ok(), parsed.is_ok(), "{bytes:?}");
+    assert_eq!(
+        Term::parse_list(bytes, |_| {}).is_ok(),
+        parsed.is_ok(),
+        "{bytes:?}"
+    );
     let term = parsed?;
     term.check_keys()?;
     let mut again = Vec::new();
