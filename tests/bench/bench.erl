@@ -14,11 +14,9 @@
 %% Arguments: JSON_FILE ROUNDS MILLISECONDS, the last for one measurement in one round.
 -spec main([string()]) -> no_return().
 main([File, Rounds, Milliseconds]) ->
-    ok = esdb_print:start(),
-    ok = esdb_sandbox:start(),
-    ok = run(File, list_to_integer(Rounds), list_to_integer(Milliseconds)),
-    ok = esdb_sandbox:stop(),
-    halt(0).
+    esdb_main:run(fun() ->
+        run(File, list_to_integer(Rounds), list_to_integer(Milliseconds)) =:= ok
+    end).
 
 run(File, Rounds, Milliseconds) ->
     Echo = esdb_peer:start(),

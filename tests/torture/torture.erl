@@ -33,22 +33,20 @@
 %% Arguments: KILLS SEED MEMTABLE_MIB[,MEMTABLE_MIB]... KEEP_DIRECTORY; SEED may be `random`.
 -spec main([string()]) -> no_return().
 main([Kills, Seed, Memtables, Keep]) ->
-    ok = esdb_print:start(),
-    ok = esdb_sandbox:start(),
     Options = #{
         kills => list_to_integer(Kills),
         seed => seed(Seed),
         memtable_mib => [list_to_integer(M) || M <- string:lexemes(Memtables, ",")],
         keep => Keep
     },
-    Status =
-        try run(Options) of
-            ok -> 0
+    esdb_main:run(fun() ->
+        try
+            run(Options) =:= ok
         catch
-            _:_ -> 1
-        end,
-    ok = esdb_sandbox:stop(),
-    halt(Status).
+            %% run/1 has said what it is about
+            error:{violation, _, _} -> false
+        end
+    end).
 
 seed("random") -> erlang:system_time(millisecond) rem 1000000;
 seed(Seed) -> list_to_integer(Seed).
