@@ -3,7 +3,7 @@
 %% directs and prints; the application is a node of its own (demo_app), the server a process.
 -module(demo).
 
--export([main/1]).
+-export([main/1, tell/2]).
 
 -define(ORDERS, 100000).
 -define(STORE, default_store).
@@ -13,6 +13,8 @@
 main([Root, Orders]) ->
     esdb_main:run(fun() -> tell(Root, number(Orders)) end).
 
+%% Tells it all with that many orders; returns whether everything was found again.
+-spec tell(file:filename(), pos_integer()) -> boolean().
 tell(Root, Number) ->
     Begin = now_us(),
     esdb_print:line("rs-esdb: events from an Erlang application, through a crash, and back"),

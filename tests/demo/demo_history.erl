@@ -34,7 +34,7 @@ log(Git, Dir) ->
     Port = open_port({spawn_executable, Git}, [{args, Args}, binary, exit_status, hide, stderr_to_stdout]),
     case collect(Port, []) of
         {0, Output} -> {ok, [commit(Text) || Text <- binary:split(Output, <<1>>, [global, trim_all])]};
-        {_, Output} -> {error, string:trim(hd(string:split(Output, "\n")))}
+        {_, Output} -> {error, unicode:characters_to_list(hd(string:split(Output, "\n")))}
     end.
 
 collect(Port, Parts) ->
