@@ -57,10 +57,21 @@ fn next_term<'a>(left: &mut usize, rest: &mut &'a [u8]) -> Option<Term<'a>> {
     Some(term)
 }
 
+/// The term that `rest` holds from first to last byte: its end is known and need not be searched.
+fn last_term<'a>(rest: &mut &'a [u8]) -> Term<'a> {
+    Term::checked(std::mem::take(rest))
+}
+
 impl<'a> Iterator for Tuple<'a> {
     type Item = Term<'a>;
     fn next(&mut self) -> Option<Term<'a>> {
-        next_term(&mut self.left, &mut self.rest)
+        match self.left {
+            1 => {
+                self.left = 0;
+                Some(last_term(&mut self.rest))
+            }
+            _ => next_term(&mut self.left, &mut self.rest),
+        }
     }
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
@@ -127,7 +138,11 @@ impl<'a> Iterator for Map<'a> {
         self.left = self.left.checked_sub(1)?;
         let (mut one, mut two) = (1, 1);
         let key = next_term(&mut one, &mut self.rest)?;
-        Some((key, next_term(&mut two, &mut self.rest)?))
+        let value = match self.left {
+            0 => last_term(&mut self.rest),
+            _ => next_term(&mut two, &mut self.rest)?,
+        };
+        Some((key, value))
     }
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
