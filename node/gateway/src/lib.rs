@@ -1,1 +1,31 @@
-//! To be filled in.
+//! The `esdb_gater_api` term protocol, served to unmodified clients.
+//!
+//! A [`Gateway`] puts worker processes of each store into the pg groups that the published clients
+//! look in. A request is a term; it becomes a command for the store's log or a query on its view,
+//! and the outcome becomes the term that this generation of clients expects.
+//!
+//! # Layout
+//! - [`gateway`]: the stores that are served, their workers and groups
+//! - `worker`: one process: envelope in, answer out
+//! - `request`: one file per request: term in, command or query out
+//! - `generation`: what the client generations expect differently, in one table
+//! - `refusal`: every error a request can be answered with, in one table
+//! - `new_event`, `expected`, `record`: the terms that several requests share
+//! - `order`: a sender's reads see the writes it sent before
+//! - `calls`: a call that was given up is not executed
+
+pub mod gateway;
+
+mod calls;
+mod expected;
+mod generation;
+mod info;
+mod new_event;
+mod order;
+mod record;
+mod refusal;
+mod request;
+mod served;
+mod worker;
+
+pub use gateway::{Gateway, StartStoreError};

@@ -1,2 +1,33 @@
-//! x
-fn main(){}
+//! The server: `rs-esdb start` joins a BEAM cluster and serves its stores, `rs-esdb status` asks a
+//! running one how it is.
+//!
+//! # Layout
+//! - `cli`: the command line
+//! - `config`: flags, environment, file and defaults made one
+//! - `cookie`: where the cluster's secret comes from
+//! - `data_dir`: which stores a data directory holds, and who uses it
+//! - `start`, `status`: the commands
+
+mod cli;
+mod config;
+mod cookie;
+mod data_dir;
+mod start;
+mod status;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let result = match cli::Cli::parse().command {
+        cli::Command::Start(options) => start::run(*options),
+        cli::Command::Status(options) => status::run(options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rs-esdb: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What the generations of clients expect differently.
+//!
+//! A client's generation is told by the worker it called: the groups of the two generations hold
+//! different processes. Everything that depends on it is decided here.
+
+use crate::refusal::Refusal;
+use esdb_etf::put;
+use esdb_store::Expected;
+
+/// A generation of the published clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Generation {
+    /// `esdb_gater_api` up to 1.3: group `esdb_gater_workers_<store>`.
+    Esdb,
+    /// `reckon_gater_api` from 2.0: group `reckon_gater_workers_<store>`.
+    Reckon,
+}
+
+impl Generation {
+    /// Both, in the order in which workers are started.
+    pub(crate) const ALL: [Generation; 2] = [Generation::Esdb, Generation::Reckon];
+
+    /// The pg group that its clients look in for workers of `store`.
+    pub(crate) fn group(self, store: &str) -> String {
+        match self {
+            Generation::Esdb => format!("esdb_gater_workers_{store}"),
+            Generation::Reckon => format!("reckon_gater_workers_{store}"),
+        }
+    }
+
+    /// Elements of an `#event{}`: 12 with `tags`, 15 with the three integrity fields of 2.1.
+    pub(crate) fn event_arity(self) -> usize {
+        match self {
+            Generation::Esdb => 12,
+            Generation::Reckon => 15,
+        }
+    }
+
+    /// What an expected version of `n` means. Aggregates of evoq 1.0 and 1.1 send 0 for their first
+    /// append, so for the old generation 0 also matches a stream that does not exist.
+    pub(crate) fn exactly(self, n: u64) -> Expected {
+        match (self, n) {
+            (Generation::Esdb, 0) => Expected::ExactlyOrEmpty(0),
+            _ => Expected::Exactly(n),
+        }
+    }
+
+    /// The reply to an append that found another version than it expected.
+    /// `expected` is the term that the client sent, `current` is -1 for no stream.
+    pub(crate) fn wrong_expected_version(self, out: &mut Vec<u8>, expected: &[u8], current: i64) {
+        put::tuple(out, 2);
+        put::atom(out, "error");
+        match self {
+            Generation::Esdb => {
+                put::tuple(out, 2);
+                put::atom(out, "wrong_expected_version");
+            }
+            Generation::Reckon => {
+                put::tuple(out, 3);
+                put::atom(out, "wrong_expected_version");
+                out.extend_from_slice(expected);
+            }
+        }
+        put::integer(out, current);
+    }
+
+    /// The reply to a request that can never succeed as it is.
+    ///
+    /// Clients 1.0.2 to 1.3.1 send a request again, for about a minute, unless the error has one of
+    /// three shapes; towards them it is dressed as the only one of those that carries a reason.
+    pub(crate) fn refused(self, out: &mut Vec<u8>, refusal: &Refusal) {
+        put::tuple(out, 2);
+        put::atom(out, "error");
+        if self == Generation::Esdb {
+            put::tuple(out, 2);
+            put::atom(out, "stream_not_found");
+        }
+        put::tuple(out, 2);
+        put::atom(out, refusal.name());
+        put::binary(out, refusal.to_string().as_bytes());
+    }
+}

@@ -1,0 +1,98 @@
+//! What the server says about itself: `rs_esdb:info/0` and `{list_stores}`.
+
+use crate::gateway::Stores;
+use crate::served::ServedStore;
+use esdb_etf::put;
+use esdb_log::State;
+
+/// `#{node, version, stores => [#{name, uuid, state, ...}]}`, all text as binaries.
+pub(crate) fn put(out: &mut Vec<u8>, node: &str, stores: &Stores) {
+    put::map(out, 3);
+    put::atom(out, "node");
+    put::atom(out, node);
+    put::atom(out, "version");
+    put::binary(out, env!("CARGO_PKG_VERSION").as_bytes());
+    put::atom(out, "stores");
+    list(out, &stores.all(), store_info);
+}
+
+/// `{ok, [#{store_id, node, mode, data_dir, timeout, registered_at}]}`, as reckon_db 1.2 answers.
+pub(crate) fn list_stores(out: &mut Vec<u8>, node: &str, stores: &Stores) {
+    put::tuple(out, 2);
+    put::atom(out, "ok");
+    list(out, &stores.all(), |out, store| {
+        put::map(out, 6);
+        put::atom(out, "store_id");
+        put::atom(out, &store.name);
+        put::atom(out, "node");
+        put::atom(out, node);
+        put::atom(out, "mode");
+        put::atom(out, "single");
+        put::atom(out, "data_dir");
+        put::binary(out, store.directory.to_string_lossy().as_bytes());
+        put::atom(out, "timeout");
+        put::integer(out, 5000);
+        put::atom(out, "registered_at");
+        put::unsigned(out, store.registered_at);
+    });
+}
+
+/// One store: text as binaries, counts as integers, `undefined` where there is nothing to tell.
+fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
+    let status = store.replica.status();
+    let uuid = uuid::Uuid::from_bytes(store.replica.uuid()).hyphenated().to_string();
+    put::map(out, 13);
+    field(out, "name", |out| put::atom(out, &store.name));
+    field(out, "uuid", |out| put::binary(out, uuid.as_bytes()));
+    field(out, "directory", |out| {
+        put::binary(out, store.directory.to_string_lossy().as_bytes());
+    });
+    field(out, "state", |out| put::atom(out, match status.state {
+        State::Serving => "serving",
+        State::Stopped(_) => "stopped",
+    }));
+    field(out, "reason", |out| match &status.state {
+        State::Stopped(reason) => put::binary(out, reason.as_bytes()),
+        State::Serving => put::atom(out, "undefined"),
+    });
+    for (key, value) in [
+        ("last_index", status.last_index),
+        ("checkpoint_index", status.checkpoint_index),
+        ("replayed_entries", Some(status.replayed)),
+        ("log_bytes", Some(status.wal_bytes)),
+        ("checkpoints", Some(status.checkpoints)),
+        ("commands", Some(status.commands)),
+    ] {
+        field(out, key, |out| match value {
+            Some(value) => put::unsigned(out, value),
+            None => put::atom(out, "undefined"),
+        });
+    }
+    field(out, "torn_tail", |out| text_or_undefined(out, status.torn_tail.map(|t| t.to_string())));
+    field(out, "checkpoint_error", |out| text_or_undefined(out, status.checkpoint_error));
+}
+
+fn field(out: &mut Vec<u8>, key: &str, value: impl FnOnce(&mut Vec<u8>)) {
+    put::atom(out, key);
+    value(out);
+}
+
+fn text_or_undefined(out: &mut Vec<u8>, text: Option<String>) {
+    match text {
+        Some(text) => put::binary(out, text.as_bytes()),
+        None => put::atom(out, "undefined"),
+    }
+}
+
+fn list<T>(out: &mut Vec<u8>, items: &[T], item: impl Fn(&mut Vec<u8>, &ServedStore))
+where
+    T: AsRef<ServedStore>,
+{
+    if !items.is_empty() {
+        put::list(out, items.len());
+    }
+    for each in items {
+        item(out, each.as_ref());
+    }
+    put::nil(out);
+}

@@ -1,0 +1,88 @@
+//! `{append_events, Store, Stream, Events}` and `{append_events, Store, Stream, Expected, Events}`:
+//! events are appended, all or none. Reply: `{ok, Version}` of the last one.
+
+use super::{Answer, Work, stream};
+use crate::expected;
+use crate::generation::Generation;
+use crate::new_event::Checked;
+use crate::refusal::Refusal;
+use esdb_etf::{Kind, Term, put, tag};
+use esdb_store::{Expected, Outcome, command};
+
+/// Whatever version the stream has.
+pub(super) fn to_any_version(
+    name: Term<'_>,
+    events: Term<'_>,
+    generation: Generation,
+) -> Result<Work, Refusal> {
+    append(name, Expected::Any, &[], events, generation)
+}
+
+/// Only if the stream has the expected version. The published guides also show the form
+/// `append_events(S, Stream, Events, #{expected_version => V})`, which puts the events first.
+pub(super) fn expecting(
+    name: Term<'_>,
+    expected: Term<'_>,
+    events: Term<'_>,
+    generation: Generation,
+) -> Result<Work, Refusal> {
+    let (expected, events) = match (expected.kind(), events.as_map()) {
+        (Kind::List, Some(options)) => (options.get("expected_version"), expected),
+        _ => (Some(expected), events),
+    };
+    match expected {
+        None => append(name, Expected::Any, &[], events, generation),
+        Some(term) => {
+            let version = expected::parse(term, generation)?;
+            append(name, version, term.as_bytes(), events, generation)
+        }
+    }
+}
+
+fn append(
+    name: Term<'_>,
+    expected: Expected,
+    expected_term: &[u8],
+    events: Term<'_>,
+    generation: Generation,
+) -> Result<Work, Refusal> {
+    let name = stream(name)?;
+    let no_list = |what: &str| Refusal::argument("events", format!("{what}; give a list of maps"));
+    let mut list = events.as_list().ok_or_else(|| no_list(&format!("{:?}", events.kind())))?;
+    let checked: Vec<Checked<'_>> = list
+        .by_ref()
+        .enumerate()
+        .map(|(index, event)| Checked::parse(index + 1, event))
+        .collect::<Result<_, _>>()?;
+    // Looked at last, where it costs nothing: to find the end of a list is to walk over it.
+    if list.tail().as_bytes() != [tag::NIL] {
+        return Err(no_list("an improper list"));
+    }
+    events.check_keys().map_err(|error| Refusal::argument("events", error.to_string()))?;
+    let new_events: Vec<_> = checked.iter().map(Checked::as_new_event).collect();
+    let mut command = Vec::with_capacity(events.as_bytes().len() + name.len() + 64);
+    command::append(&mut command, name, expected, &new_events);
+    Ok(Work::Write { command, answer: answer(expected_term.to_vec(), generation) })
+}
+
+fn answer(expected: Vec<u8>, generation: Generation) -> Answer {
+    Box::new(move |outcome, out| match outcome {
+        Outcome::Appended { version, .. } => ok(out, signed(Some(version))),
+        Outcome::Unchanged { current } => ok(out, signed(current)),
+        Outcome::WrongVersion { current } => {
+            generation.wrong_expected_version(out, &expected, signed(current));
+        }
+        other => crate::refusal::passing(out, "unexpected_outcome", &format!("{other:?}")),
+    })
+}
+
+fn ok(out: &mut Vec<u8>, version: i64) {
+    put::tuple(out, 2);
+    put::atom(out, "ok");
+    put::integer(out, version);
+}
+
+/// A version as clients write it: -1 for a stream that does not exist.
+fn signed(version: Option<u64>) -> i64 {
+    version.and_then(|version| i64::try_from(version).ok()).unwrap_or(-1)
+}

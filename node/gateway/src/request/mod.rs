@@ -1,0 +1,132 @@
+//! One file per request. Each turns the arguments after the store's name into [`Work`].
+
+mod append_events;
+mod delete_stream;
+mod get_events;
+mod get_streams;
+mod get_version;
+mod has_events;
+mod read_all_global;
+mod read_by_event_types;
+mod read_by_tags;
+
+use crate::generation::Generation;
+use crate::new_event::MAX_NAME;
+use crate::refusal::Refusal;
+use esdb_etf::Term;
+use esdb_store::{Direction, Outcome, StoreError, View};
+
+/// Writes the reply to a write, once its outcome is known.
+pub(crate) type Answer = Box<dyn FnOnce(Outcome, &mut Vec<u8>) + Send>;
+/// Reads from a view and writes the reply.
+pub(crate) type Query = Box<dyn FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send>;
+
+/// What a request asks of its store.
+pub(crate) enum Work {
+    /// To put a command into the log and answer with its outcome.
+    Write {
+        /// The command's bytes.
+        command: Vec<u8>,
+        /// Writes the reply.
+        answer: Answer,
+    },
+    /// To read. `quick` reads cost less than handing them to another thread.
+    Read {
+        /// Reads and writes the reply.
+        query: Query,
+        /// Whether it takes only a look-up or two.
+        quick: bool,
+    },
+}
+
+impl Work {
+    fn read(
+        query: impl FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<Self, Refusal> {
+        Ok(Work::Read { query: Box::new(query), quick: false })
+    }
+
+    fn quick_read(
+        query: impl FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<Self, Refusal> {
+        Ok(Work::Read { query: Box::new(query), quick: true })
+    }
+}
+
+/// The work that the request `name` with `arguments` asks for.
+///
+/// # Errors
+/// [`Refusal`] if there is no such request or an argument is wrong.
+pub(crate) fn work(
+    name: &str,
+    arguments: &[Term<'_>],
+    generation: Generation,
+) -> Result<Work, Refusal> {
+    match (name, arguments) {
+        ("append_events", [stream, events]) => {
+            append_events::to_any_version(*stream, *events, generation)
+        }
+        ("append_events", [stream, expected, events]) => {
+            append_events::expecting(*stream, *expected, *events, generation)
+        }
+        ("get_events", [stream, start, count, direction]) => {
+            get_events::work(*stream, *start, *count, get_events::direction(*direction)?, generation)
+        }
+        ("stream_forward", [stream, start, count]) => {
+            get_events::work(*stream, *start, *count, Direction::Forward, generation)
+        }
+        ("stream_backward", [stream, start, count]) => {
+            get_events::work(*stream, *start, *count, Direction::Backward, generation)
+        }
+        ("get_version", [stream]) => get_version::work(*stream),
+        ("get_streams", []) => get_streams::work(),
+        ("delete_stream", [stream]) => delete_stream::work(*stream),
+        ("read_by_event_types", [types, limit]) => {
+            read_by_event_types::work(*types, *limit, generation)
+        }
+        ("read_by_tags", [tags, matching, limit]) => {
+            read_by_tags::work(*tags, *matching, *limit, generation)
+        }
+        ("read_all_global", [offset, limit]) => read_all_global::work(*offset, *limit, generation),
+        ("has_events", []) => has_events::work(),
+        _ => Err(Refusal::UnknownRequest(format!("{name} with {} arguments", arguments.len()))),
+    }
+}
+
+/// A stream's name.
+fn stream(term: Term<'_>) -> Result<&[u8], Refusal> {
+    name("stream id", term)
+}
+
+/// A binary of 1 to [`MAX_NAME`] bytes.
+fn name<'a>(argument: &'static str, term: Term<'a>) -> Result<&'a [u8], Refusal> {
+    match term.as_binary() {
+        Some(name) if (1..=MAX_NAME).contains(&name.len()) => Ok(name),
+        Some(name) => Err(Refusal::argument(
+            argument,
+            format!("it has {} bytes; give 1 to {MAX_NAME}", name.len()),
+        )),
+        None => {
+            Err(Refusal::argument(argument, format!("it is a {:?}; give a binary", term.kind())))
+        }
+    }
+}
+
+/// An integer of 0 and above.
+fn non_negative(argument: &'static str, term: Term<'_>) -> Result<u64, Refusal> {
+    term.as_u64().ok_or_else(|| {
+        let problem = match term.as_i64() {
+            Some(n) => format!("{n} is below 0"),
+            None => format!("it is no such integer but a {:?}", term.kind()),
+        };
+        Refusal::argument(argument, format!("{problem}; give an integer of 0 and above"))
+    })
+}
+
+/// How many events at most: an integer of 1 and above.
+fn count(argument: &'static str, term: Term<'_>) -> Result<usize, Refusal> {
+    match non_negative(argument, term)? {
+        0 => Err(Refusal::argument(argument, "it is 0; give an integer of 1 and above")),
+        n => Ok(usize::try_from(n).unwrap_or(usize::MAX)),
+    }
+}

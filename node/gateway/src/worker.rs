@@ -1,0 +1,225 @@
+//! One gateway worker: a process of the node that answers for every store that is served.
+//!
+//! The store named in the request counts, whichever worker got it; the worker tells only the
+//! client's generation.
+
+use crate::calls::Calls;
+use crate::gateway::Stores;
+use crate::generation::Generation;
+use crate::info;
+use crate::refusal::{self, Refusal};
+use crate::request::{self, Answer, Query, Work};
+use crate::served::ServedStore;
+use esdb_dist::gen_server::{self, Caller, Request};
+use esdb_dist::{Connection, Origin, Process};
+use esdb_etf::Term;
+use esdb_log::{Cancel, Unavailable};
+use esdb_store::Outcome;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+
+/// Callers wait 5 seconds and then send the request again; an answer that may arrive after that is
+/// worth nothing to anybody.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4500);
+
+/// A gateway worker.
+pub(crate) struct Worker {
+    generation: Generation,
+    node: String,
+    stores: Arc<Stores>,
+    calls: Calls,
+}
+
+/// Where a reply goes, if anybody waits for one.
+struct ReplyTo {
+    connection: Connection,
+    caller: Option<Caller>,
+    generation: Generation,
+    arrived: Instant,
+}
+
+impl ReplyTo {
+    fn send(&self, flush: bool, body: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(caller) = &self.caller
+            && self.arrived.elapsed() < ANSWER_WITHIN
+        {
+            caller.reply(&self.connection, flush, body);
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal) {
+        self.send(true, |out| self.generation.refused(out, refusal));
+    }
+}
+
+impl Process for Worker {
+    fn message(&self, origin: &Origin, message: Term<'_>) {
+        let (caller, request) = match gen_server::parse(message) {
+            Request::Call { from, request } => (Some(from.to_caller()), request),
+            Request::Cast { request } => (None, request),
+            Request::Other(_) => return,
+        };
+        let reply_to = ReplyTo {
+            connection: origin.connection.clone(),
+            caller,
+            generation: self.generation,
+            arrived: Instant::now(),
+        };
+        if let Err(refusal) = self.handle(origin, request, reply_to) {
+            tracing::debug!(peer = origin.connection.peer(), %refusal, "request refused");
+        }
+    }
+
+    fn demonitored(&self, _origin: &Origin, reference: Term<'_>) {
+        self.calls.end(reference.as_bytes());
+    }
+}
+
+impl Worker {
+    /// A worker for clients of `generation`.
+    pub(crate) fn new(generation: Generation, node: String, stores: Arc<Stores>) -> Self {
+        Worker { generation, node, stores, calls: Calls::default() }
+    }
+
+    fn handle(
+        &self,
+        origin: &Origin,
+        request: Term<'_>,
+        reply_to: ReplyTo,
+    ) -> Result<(), Refusal> {
+        match self.understand(request) {
+            Ok(Understood::ListStores) => {
+                reply_to.send(true, |out| info::list_stores(out, &self.node, &self.stores));
+            }
+            Ok(Understood::Work(store, Work::Write { command, answer })) => {
+                self.write(origin, &store, command, answer, reply_to);
+            }
+            Ok(Understood::Work(store, Work::Read { query, quick })) => {
+                self.read(origin, &store, query, quick, reply_to);
+            }
+            Err(refusal) => {
+                reply_to.refuse(&refusal);
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a request asks for, and of which store.
+    fn understand(&self, request: Term<'_>) -> Result<Understood, Refusal> {
+        let unknown = || Refusal::UnknownRequest(format!("{request:?}"));
+        let elements: Vec<Term<'_>> = request.as_tuple().ok_or_else(unknown)?.collect();
+        let (name, rest) = elements.split_first().ok_or_else(unknown)?;
+        let name = name.as_atom().ok_or_else(unknown)?.text();
+        let Some((store, arguments)) = rest.split_first() else {
+            return match &*name {
+                "list_stores" => Ok(Understood::ListStores),
+                _ => Err(Refusal::UnknownRequest(name.into_owned())),
+            };
+        };
+        let work = request::work(&name, arguments, self.generation)?;
+        let store = store
+            .as_atom()
+            .ok_or_else(|| Refusal::argument("store", "give the store's name as an atom"))?
+            .text();
+        match self.stores.get(&store) {
+            Some(store) => Ok(Understood::Work(store, work)),
+            None => Err(Refusal::UnknownStore(store.into_owned())),
+        }
+    }
+
+    fn write(
+        &self,
+        origin: &Origin,
+        store: &ServedStore,
+        command: Vec<u8>,
+        answer: Answer,
+        reply_to: ReplyTo,
+    ) {
+        let sender = sender(origin, &reply_to);
+        let cancel = self.cancel(&reply_to);
+        let done = Box::new(move |outcome: Result<Outcome, Unavailable>, more: bool| {
+            answer_write(&reply_to, outcome, answer, more);
+        });
+        let ticket = store.replica.submit(command, cancel, done);
+        if let Some(sender) = sender {
+            store.order.wrote(&sender, ticket, &store.replica);
+        }
+    }
+
+    fn read(
+        &self,
+        origin: &Origin,
+        store: &Arc<ServedStore>,
+        query: Query,
+        quick: bool,
+        reply_to: ReplyTo,
+    ) {
+        let pending =
+            sender(origin, &reply_to).and_then(|sender| store.order.pending(&sender, &store.replica));
+        match pending {
+            None if quick => answer_read(store, query, &reply_to),
+            None => {
+                let store = store.clone();
+                let cancel = self.cancel(&reply_to);
+                Handle::current().spawn_blocking(move || {
+                    if !cancel.is_some_and(|cancel| cancel.is_cancelled()) {
+                        answer_read(&store, query, &reply_to);
+                    }
+                });
+            }
+            Some(ticket) => {
+                let store = store.clone();
+                Handle::current().spawn(async move {
+                    store.replica.settle(ticket).await;
+                    Handle::current().spawn_blocking(move || answer_read(&store, query, &reply_to));
+                });
+            }
+        }
+    }
+
+    /// The means to drop the call when its caller gives up.
+    fn cancel(&self, reply_to: &ReplyTo) -> Option<Cancel> {
+        let reference = reply_to.caller.as_ref()?.monitor_reference()?;
+        Some(self.calls.begin(reference))
+    }
+}
+
+enum Understood {
+    ListStores,
+    Work(Arc<ServedStore>, Work),
+}
+
+/// Who sent the request: as the transport says, else as the call says.
+fn sender(origin: &Origin, reply_to: &ReplyTo) -> Option<Vec<u8>> {
+    let sender = origin.sender.as_deref();
+    sender.or_else(|| reply_to.caller.as_ref().map(Caller::pid)).map(<[u8]>::to_vec)
+}
+
+fn answer_write(
+    reply_to: &ReplyTo,
+    outcome: Result<Outcome, Unavailable>,
+    answer: Answer,
+    more: bool,
+) {
+    match outcome {
+        Ok(outcome) => reply_to.send(!more, |out| answer(outcome, out)),
+        // The caller has gone; nobody waits.
+        Err(Unavailable::Cancelled) => {}
+        Err(too_large @ Unavailable::TooLarge { .. }) => {
+            reply_to.refuse(&Refusal::TooLarge(too_large.to_string()));
+        }
+        Err(reason) => reply_to.send(!more, |out| refusal::unavailable(out, &reason)),
+    }
+}
+
+fn answer_read(store: &ServedStore, query: Query, reply_to: &ReplyTo) {
+    let mut reply = Vec::new();
+    if let Err(error) = query(&store.replica.view(), &mut reply) {
+        tracing::error!(store = store.name, %error, "read failed");
+        reply.clear();
+        refusal::failed_read(&mut reply, &error);
+    }
+    reply_to.send(true, |out| out.extend_from_slice(&reply));
+}

@@ -1,0 +1,86 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// An event store for Erlang and Elixir clusters. It joins the cluster as a hidden node and is used
+/// through the client libraries that applications of the esdb_gater family already have.
+#[derive(Parser)]
+#[command(name = "rs-esdb", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve stores until SIGTERM or Ctrl-C.
+    ///
+    /// Prints one line `ready: node=... stores=... http=...` on standard output when it serves;
+    /// everything else goes to standard error. Every option can also be given in the environment
+    /// or in the file named by --config, under the same name with underscores; a flag wins over the
+    /// environment, the environment over the file.
+    Start(Box<StartOptions>),
+    /// Ask a running server how it is.
+    ///
+    /// Connects to it as a node of its cluster, so it needs the same cookie. Fails if the server does
+    /// not answer or one of its stores does not serve.
+    Status(StatusOptions),
+}
+
+/// Which cluster, and its secret.
+#[derive(Args, Default)]
+pub(crate) struct ClusterOptions {
+    /// The node's name [default: rs_esdb@ and the short host name]
+    #[arg(long, env = "RS_ESDB_NAME", value_name = "NODE@HOST")]
+    pub(crate) name: Option<String>,
+    /// The cluster's cookie; better given by --cookie-file, since others can see flags
+    #[arg(long, env = "RS_ESDB_COOKIE", value_name = "COOKIE", hide_env_values = true)]
+    pub(crate) cookie: Option<String>,
+    /// The file that holds the cookie [default: ~/.erlang.cookie, made if missing]
+    #[arg(long, env = "RS_ESDB_COOKIE_FILE", value_name = "FILE", conflicts_with = "cookie")]
+    pub(crate) cookie_file: Option<PathBuf>,
+}
+
+#[derive(Args, Default)]
+pub(crate) struct StartOptions {
+    /// A TOML file with any of these options
+    #[arg(long, env = "RS_ESDB_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterOptions,
+    /// Where the stores' files are [default: ./data]
+    #[arg(long, env = "RS_ESDB_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// A store to serve, made if missing; may be repeated. Stores that the data directory already
+    /// holds are served in any case [default: default_store]
+    #[arg(long = "store", env = "RS_ESDB_STORE", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) store: Option<Vec<String>>,
+    /// A node to connect to, and to connect to again when it was lost; may be repeated
+    #[arg(long, env = "RS_ESDB_CONNECT", value_name = "NODE@HOST", value_delimiter = ',')]
+    pub(crate) connect: Option<Vec<String>>,
+    /// Where HTTP is served. There is no HTTP in this version, so only `off` is accepted
+    /// [default: off]
+    #[arg(long, env = "RS_ESDB_HTTP", value_name = "ADDR|off")]
+    pub(crate) http: Option<String>,
+    /// The address on which other nodes reach this one [default: 0.0.0.0]
+    #[arg(long, env = "RS_ESDB_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<IpAddr>,
+    /// After how many seconds of silence a node counts as lost; as net_ticktime of the cluster's other
+    /// nodes [default: 60]
+    #[arg(long, env = "RS_ESDB_NET_TICKTIME", value_name = "SECONDS")]
+    pub(crate) net_ticktime: Option<u64>,
+    /// Memory for the events of one store that no checkpoint holds yet, in MiB [default: 64]
+    #[arg(long, env = "RS_ESDB_MEMTABLE_MIB", value_name = "MIB")]
+    pub(crate) memtable_mib: Option<usize>,
+    /// Memory for the page cache of one store, in MiB [default: 64]
+    #[arg(long, env = "RS_ESDB_CACHE_MIB", value_name = "MIB")]
+    pub(crate) cache_mib: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusOptions {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterOptions,
+}

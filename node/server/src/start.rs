@@ -1,0 +1,91 @@
+//! `rs-esdb start`.
+
+use crate::cli::StartOptions;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use anyhow::{Context, Result};
+use esdb_dist::Node;
+use esdb_gateway::Gateway;
+use esdb_log::Replica;
+use std::io::Write;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(options: StartOptions) -> Result<()> {
+    log_to_standard_error();
+    let config = Config::load(options)?;
+    let data_dir = DataDir::open(&config.data_dir)?;
+    // Opened before the node joins the cluster: nobody finds a store that does not serve yet.
+    let stores = open_stores(&config, &data_dir)?;
+    // Reads block their thread while they wait for the disk; more threads than cores keep the
+    // connections going meanwhile.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(4, |n| n.get().max(4)))
+        .max_blocking_threads(64)
+        .enable_all()
+        .build()?
+        .block_on(serve(config, stores))
+}
+
+fn open_stores(config: &Config, data_dir: &DataDir) -> Result<Vec<(String, PathBuf, Replica)>> {
+    let mut opened = Vec::new();
+    for (name, directory) in data_dir.stores(&config.stores)? {
+        let replica = Replica::open(&directory, replica_options(config))
+            .with_context(|| format!("store {name} in {}", directory.display()))?;
+        opened.push((name, directory, replica));
+    }
+    Ok(opened)
+}
+
+fn replica_options(config: &Config) -> esdb_log::Options {
+    let mut options = esdb_log::Options::default();
+    options.store.memtable_bytes = config.memtable_bytes;
+    options.store.cache_bytes = config.cache_bytes;
+    options
+}
+
+async fn serve(config: Config, stores: Vec<(String, PathBuf, Replica)>) -> Result<()> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let node = Node::start(node_config(&config)).await?;
+    let gateway = Gateway::new(node.clone());
+    let mut names = Vec::new();
+    for (name, directory, replica) in stores {
+        gateway.serve(&name, &directory, replica)?;
+        names.push(name);
+    }
+    announce(&node, &names)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: finishing what was accepted");
+    tokio::task::spawn_blocking(move || gateway.shutdown()).await?;
+    node.shutdown().await;
+    Ok(())
+}
+
+fn node_config(config: &Config) -> esdb_dist::Config {
+    let mut node = esdb_dist::Config::new(&config.name, config.cookie.clone());
+    node.listen = config.listen;
+    node.epmd_port = config.epmd_port;
+    node.net_ticktime = config.net_ticktime;
+    node.connect = config.connect.clone();
+    node
+}
+
+/// The one line on standard output, which scripts wait for.
+fn announce(node: &Node, stores: &[String]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "ready: node={} stores={} http=off", node.name(), stores.join(","))?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Levels by `RUST_LOG`; without it, what an operator should know.
+fn log_to_standard_error() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
