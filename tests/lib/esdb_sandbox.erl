@@ -75,7 +75,8 @@ cookie() ->
 %% Environment for every process that shall live in this sandbox.
 -spec env() -> [{string(), string()}].
 env() ->
-    [{"ERL_EPMD_PORT", integer_to_list(epmd_port())}].
+    %% no crash dumps: nodes are killed here on purpose
+    [{"ERL_EPMD_PORT", integer_to_list(epmd_port())}, {"ERL_CRASH_DUMP_SECONDS", "0"}].
 
 -spec free_port() -> inet:port_number().
 free_port() ->
