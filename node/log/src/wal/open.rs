@@ -170,21 +170,21 @@ fn walk(
 ) -> Result<(Option<Position>, Option<u64>), WalError> {
     let newest = segments.len().saturating_sub(1);
     let purged_next = meta.purged.map_or(0, |purged| purged.index + 1);
-    let (mut last, mut next, mut cut) = (None, None, None);
+    let (mut last, mut cut) = (None, None);
+    let mut before: Option<&Segment> = None;
     for (nth, segment) in segments.iter_mut().enumerate() {
-        let first = segment.first_index;
-        // Entries may be missing only below what was purged, that is before the first segment.
-        if let Some((number, next)) = next
-            && next != first
+        // A segment is begun when everything before is durable, and all segments are here: if one
+        // ends before the next begins, its next record is bad.
+        if let Some(before) = before
+            && before.next_index() != segment.first_index
         {
-            return Err(missing_between(segment, number, next));
+            return Err(scan::damaged(before));
         }
-        if nth == 0 && meta.purged.is_some() && first > purged_next {
-            return Err(missing_between(segment, 0, purged_next));
+        if before.is_none() && meta.purged.is_some() && segment.first_index > purged_next {
+            return Err(missing_before(segment, purged_next));
         }
         let bytes = scan::load(segment)?;
         last = scan::walk(segment, &bytes, u64::MAX).or(last);
-        next = Some((segment.number, segment.next_index()));
         if nth == newest
             && let Rest::Torn(bytes) = scan::rest(segment, &bytes)?
         {
@@ -192,16 +192,16 @@ fn walk(
             zeroed.map_err(|e| WalError::io(&segment.path, "cut the tail of", e))?;
             cut = Some(bytes);
         }
+        before = Some(segment);
     }
     Ok((last, cut))
 }
 
-/// Entries `next..` are not there, and `segment` begins later.
-fn missing_between(segment: &Segment, number: u64, next: u64) -> WalError {
-    let what = format!(
-        "entries {next} to {} are missing between segment {number} and this one, or are damaged",
-        segment.first_index.saturating_sub(1)
-    );
+/// Entries from `next` on are not there, and `segment` is the first.
+fn missing_before(segment: &Segment, next: u64) -> WalError {
+    let first = segment.first_index;
+    let what =
+        format!("the log begins with entry {first}, but only what is before {next} was purged");
     WalError::Missing {
         path: segment.path.clone(),
         what,

@@ -9,7 +9,7 @@
 //! | 32 | 8 | number of the segment |
 //! | 40 | 8 | epoch: a random number |
 //! | 48 | 8 | index of its first entry |
-//! | 56 | 4 | zero |
+//! | 56 | 4 | length of the file in units of 64 bytes |
 //! | 60 | 4 | CRC-32 of bytes 0..60 |
 //!
 //! A segment is written full of zeros and synced as `segment.new`, then gets its header, is synced
@@ -32,6 +32,8 @@ pub const TEMPORARY: &str = "segment.new";
 pub const FIRST_RECORD: usize = 64;
 const MAGIC: &[u8; 8] = b"ESDBWALS";
 const VERSION: u32 = 1;
+/// A record's offset fits into 32 bits, in units of 8 bytes.
+const LARGEST: u64 = u32::MAX as u64 * ALIGN as u64;
 const ZEROS: &[u8] = &[0; 1 << 18];
 
 /// An open segment.
@@ -110,7 +112,7 @@ impl Segment {
             reason: reason.into(),
         };
         let mut header = [0; FIRST_RECORD];
-        if size < FIRST_RECORD as u64 || size > u64::from(u32::MAX) * ALIGN as u64 {
+        if size < FIRST_RECORD as u64 || size > LARGEST {
             return Err(foreign("not the length of a log segment"));
         }
         file.read_at(&mut header, 0)
@@ -134,6 +136,12 @@ impl Segment {
             return Err(foreign(&format!(
                 "holds segment {}, not the one it is named",
                 decoded.number
+            )));
+        }
+        if decoded.size != size {
+            let made = decoded.size;
+            return Err(foreign(&format!(
+                "{size} bytes long, but was made with {made}"
             )));
         }
         let Header {
@@ -176,6 +184,13 @@ impl Blank {
     /// Writes `size` zeros to `segment.new` and syncs it. On failure the file is removed.
     pub fn prepare(disk: &dyn Disk, dir: &Path, size: u64) -> io::Result<Self> {
         let path = dir.join(TEMPORARY);
+        let size = size.next_multiple_of(FIRST_RECORD as u64);
+        if size > LARGEST {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a segment can not be so large",
+            ));
+        }
         let file = match disk.create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 disk.remove(&path)?;
@@ -203,15 +218,14 @@ impl Blank {
     ) -> io::Result<Segment> {
         let epoch = random();
         let path = dir.join(name(number));
-        self.file.write_at(
-            &encode(&Header {
-                uuid,
-                number,
-                epoch,
-                first_index,
-            }),
-            0,
-        )?;
+        let header = Header {
+            uuid,
+            number,
+            epoch,
+            first_index,
+            size: self.size,
+        };
+        self.file.write_at(&encode(&header), 0)?;
         self.file.sync_data()?;
         disk.rename(&dir.join(TEMPORARY), &path)?;
         disk.sync_dir(dir)?;
@@ -250,6 +264,7 @@ struct Header {
     number: u64,
     epoch: u64,
     first_index: u64,
+    size: u64,
 }
 
 fn encode(header: &Header) -> Vec<u8> {
@@ -261,7 +276,8 @@ fn encode(header: &Header) -> Vec<u8> {
     for field in [header.number, header.epoch, header.first_index] {
         out.extend_from_slice(&field.to_le_bytes());
     }
-    out.extend_from_slice(&[0; 4]);
+    let units = (header.size / FIRST_RECORD as u64) as u32;
+    out.extend_from_slice(&units.to_le_bytes());
     let checksum = crc32fast::hash(&out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
@@ -274,10 +290,12 @@ fn decode(bytes: &[u8; FIRST_RECORD]) -> Option<Header> {
     }
     let uuid = *fields.get(16..)?.first_chunk()?;
     let (number, epoch) = (u64_at(fields, 32)?, u64_at(fields, 40)?);
+    let size = u64::from(u32_at(fields, 56)?) * FIRST_RECORD as u64;
     Some(Header {
         uuid,
         number,
         epoch,
         first_index: u64_at(fields, 48)?,
+        size,
     })
 }

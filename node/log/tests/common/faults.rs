@@ -1,0 +1,158 @@
+//! A disk that does what a test asks for: full, failing, or holding its breath.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use esdb_log::{Disk, File, RealDisk};
+use parking_lot::{Condvar, Mutex};
+
+/// The real disk, and faults that can be switched on while it is in use. Clones are the same disk.
+#[derive(Debug, Clone, Default)]
+pub struct FaultyDisk(Arc<Faults>);
+
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// No write may make a file longer.
+    pub full: AtomicBool,
+    /// Writes fail with EIO after half of their bytes.
+    pub short_writes: AtomicBool,
+    /// Fsyncs of files fail with EIO.
+    pub failing_syncs: AtomicBool,
+    /// Fsyncs of files that were asked for.
+    pub syncs: AtomicU64,
+    held: Mutex<Held>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    hold: bool,
+    waiting: usize,
+}
+
+impl FaultyDisk {
+    pub fn faults(&self) -> &Faults {
+        &self.0
+    }
+
+    fn write(&self, file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if self.0.full.load(Ordering::SeqCst) && offset + bytes.len() as u64 > file.len()? {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        if self.0.short_writes.load(Ordering::SeqCst) {
+            file.write_at(&bytes[..bytes.len() / 2], offset)?;
+            return Err(eio());
+        }
+        file.write_at(bytes, offset)
+    }
+}
+
+impl Faults {
+    pub fn set(&self, fault: &AtomicBool, on: bool) {
+        fault.store(on, Ordering::SeqCst);
+    }
+
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::SeqCst)
+    }
+
+    /// From now on fsyncs wait.
+    pub fn hold_syncs(&self) {
+        self.held.lock().hold = true;
+    }
+
+    /// Returns when an fsync waits.
+    pub fn await_held_sync(&self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut held = self.held.lock();
+        while held.waiting == 0 {
+            assert!(
+                !self.changed.wait_until(&mut held, deadline).timed_out(),
+                "no fsync came"
+            );
+        }
+    }
+
+    /// Lets fsyncs go on.
+    pub fn release_syncs(&self) {
+        self.held.lock().hold = false;
+        self.changed.notify_all();
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::SeqCst);
+        let mut held = self.held.lock();
+        held.waiting += 1;
+        self.changed.notify_all();
+        while held.hold {
+            self.changed.wait(&mut held);
+        }
+        held.waiting -= 1;
+        drop(held);
+        if self.failing_syncs.load(Ordering::SeqCst) {
+            Err(eio())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// "Input/output error".
+pub fn eio() -> io::Error {
+    io::Error::from_raw_os_error(5)
+}
+
+impl Disk for FaultyDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_dir(path)
+    }
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(FaultyFile {
+            disk: self.clone(),
+            file: RealDisk.create(path)?,
+        }))
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(FaultyFile {
+            disk: self.clone(),
+            file: RealDisk.open(path)?,
+        }))
+    }
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<String>> {
+        RealDisk.read_dir(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(path)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    disk: FaultyDisk,
+    file: Arc<dyn File>,
+}
+
+impl File for FaultyFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.disk.write(&*self.file, bytes, offset)
+    }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_at(buffer, offset)
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.0.sync()?;
+        self.file.sync_data()
+    }
+}

@@ -1,0 +1,67 @@
+//! On a full disk nothing is acknowledged, the reason is told, nothing acknowledged is lost, and the
+//! store works again as soon as there is space.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use common::faults::FaultyDisk;
+use common::store::{append, append_one, call, options, read};
+use common::{append as append_entries, assert_holds, entry, open_on};
+use esdb_log::wal::LogFailure;
+use esdb_log::{Replica, State, Unavailable};
+use esdb_store::command::Expected;
+
+#[test]
+fn the_log_says_so_and_recovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let (mut wal, _) = open_on(Arc::new(disk.clone()), dir.path()).unwrap();
+    append_entries(&mut wal, 0..2, 1000);
+    disk.faults().full.store(true, Ordering::SeqCst);
+    assert!(matches!(wal.reserve(2000), Err(LogFailure::Full(_))));
+    assert!(matches!(
+        wal.append(vec![entry(2, 2000)]),
+        Err(LogFailure::Full(_))
+    ));
+    assert_holds(&wal, 0..2, 1000);
+    let names: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|f| f.unwrap().file_name())
+        .collect();
+    assert_eq!(names.len(), 2, "nothing half made takes space: {names:?}");
+    disk.faults().full.store(false, Ordering::SeqCst);
+    wal.reserve(1000).unwrap();
+    append_entries(&mut wal, 2..6, 1000);
+    assert_holds(&wal, 0..6, 1000);
+}
+
+#[test]
+fn the_store_refuses_keeps_reading_and_recovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let replica = Replica::open(dir.path(), options(&disk)).unwrap();
+    let data = vec![b'x'; 20_000];
+    append_one(&replica, "s", &data);
+    disk.faults().full.store(true, Ordering::SeqCst);
+    let mut acknowledged = 1;
+    let refusal = loop {
+        match call(&replica, append("s", Expected::Any, 1, &data)) {
+            Ok(_) => acknowledged += 1,
+            Err(refusal) => break refusal,
+        }
+        assert!(acknowledged < 100, "space without end");
+    };
+    let Unavailable::DiskFull(text) = refusal else {
+        panic!("{refusal}")
+    };
+    assert!(text.contains("log"), "names the directory: {text}");
+    assert_eq!(replica.status().state, State::Serving);
+    assert_eq!(read(&replica, "s").len(), acknowledged);
+    disk.faults().full.store(false, Ordering::SeqCst);
+    assert_eq!(append_one(&replica, "s", &data), acknowledged as u64);
+    drop(replica);
+    let replica = Replica::open(dir.path(), options(&disk)).unwrap();
+    assert_eq!(read(&replica, "s").len(), acknowledged + 1);
+}
