@@ -70,7 +70,10 @@ milliseconds(_, Milliseconds) ->
 
 %% [#{Name => Result}] to #{Name => [Result]}
 collect(Rounds) ->
-    maps:from_list([{Name, [maps:get(Name, Round) || Round <- Rounds]} || Name <- bench_report:names()]).
+    maps:from_list([
+        {Name, [maps:get(Name, Round) || Round <- Rounds]}
+     || Name <- bench_report:names()
+    ]).
 
 %% What a measurement has left to do, a checkpoint for instance, must not slow the next one's.
 await_idle(Server) ->
@@ -98,19 +101,25 @@ facts(Server) ->
         otp => list_to_binary(erlang:system_info(otp_release)),
         system => list_to_binary(string:trim(os:cmd("uname -srm"))),
         resident_kib => resident_kib(Server),
-        data_kib => list_to_integer(hd(string:lexemes(os:cmd("du -sk '" ++ esdb_server:dir(Server) ++ "'"), "\t ")))
+        data_kib => data_kib(Server)
     }.
+
+data_kib(Server) ->
+    Said = os:cmd("du -sk '" ++ esdb_server:dir(Server) ++ "'"),
+    list_to_integer(hd(string:lexemes(Said, "\t "))).
 
 resident_kib(Server) ->
     {ok, Status} = file:read_file("/proc/" ++ esdb_server:os_pid(Server) ++ "/status"),
     {match, [Kib]} = re:run(Status, "VmRSS:\\s+([0-9]+)", [{capture, all_but_first, list}]),
     list_to_integer(Kib).
 
-explain(#{cores := Cores, otp := Otp, system := System, resident_kib := Resident, data_kib := Data}) ->
+explain(#{cores := Cores, otp := Otp, system := System} = Facts) ->
+    #{resident_kib := Resident, data_kib := Data} = Facts,
+    Mb = fun(Kib) -> esdb_print:number(Kib / 1024) end,
     esdb_print:line(""),
-    esdb_print:line("Events have a payload of 256 bytes. Figures are medians of the rounds; a ratio is the"),
-    esdb_print:line("median of the rounds' ratios, of p50 where the yardstick is one, else of the rates."),
+    esdb_print:line("Events have a payload of 256 bytes. Figures are medians of the rounds; a ratio is"),
+    esdb_print:line("the median of the rounds' ratios, of p50 where the yardstick is one, else of rates."),
     esdb_print:line("Clients, yardstick and server share ~b cores; OTP ~ts, ~ts.", [Cores, Otp, System]),
     esdb_print:line("At the end the server has ~ts MB resident and ~ts MB on disk.", [
-        esdb_print:number(Resident / 1024), esdb_print:number(Data / 1024)
+        Mb(Resident), Mb(Data)
     ]).

@@ -6,7 +6,7 @@
 
 %% units of work per second; median and 99th percentile of a call's latency in microseconds
 -type result() :: #{rate := float(), calls := pos_integer(), p50 := float(), p99 := float()}.
-%% A client's next call. The fun does the call and returns the next state and the units of work done.
+%% A client's next call: does it, and returns the next state and the units of work done.
 -type step(State) :: fun((State) -> {State, non_neg_integer()}).
 -export_type([result/0, step/1]).
 

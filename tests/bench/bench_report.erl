@@ -10,7 +10,8 @@
 -type row() :: #{
     title := string(), name := bench_work:name(), yardstick := string(), unit := string(),
     rate := spread(), p50 := spread(), p99 := spread(),
-    by := rate | p50, against := spread(), ratio := spread(), goals := [goal()], reached := boolean() | none
+    by := rate | p50, against := spread(), ratio := spread(),
+    goals := [goal()], reached := boolean() | none
 }.
 -export_type([results/0, row/0]).
 
@@ -18,8 +19,8 @@
 -spec names() -> [bench_work:name()].
 names() ->
     [
-        fdatasync, append_1, echo_1, append_long,
-        echo_50, append_50,
+        fdatasync, append_1, echo_1, version_1, append_long,
+        version_50, echo_50, append_50,
         batch_1, encode, batch_10,
         forward, transfer, backward
     ].
@@ -28,10 +29,13 @@ names() ->
 definitions() ->
     RoundTrip = {"echo call + fdatasync", p50, [echo_1, fdatasync]},
     Echo50 = {"echo calls, 50 clients", rate, [echo_50]},
+    Echo1 = {"echo call, 1 client", p50, [echo_1]},
     Encode = {"term_to_binary of them", rate, [encode]},
     Transfer = {"equal lists from a BEAM node", rate, [transfer]},
     ReadGoals = [{ratio_at_least, 0.8}, {rate_at_least, 400000}],
     [
+        {version_1, "get_version, 1 client", "calls/s", Echo1, []},
+        {version_50, "get_version, 50 clients", "calls/s", Echo50, []},
         {append_1, "append 1 event, 1 client", "calls/s", RoundTrip, [{ratio_at_most, 1.3}]},
         {append_long, "  to a stream of 20,000", "calls/s", RoundTrip, [{ratio_at_most, 1.3}]},
         {append_50, "append 1 event, 50 clients", "calls/s", Echo50, [{ratio_at_least, 0.7}]},
@@ -99,7 +103,8 @@ yardsticks(Results) ->
         {encode, "term_to_binary, lists of 100 events", "events/s"},
         {transfer, "lists of 100 events from a BEAM node", "events/s"}
     ],
-    esdb_print:table("", ["what this machine does", "per second", "[min - max]", "", "p50", "p99"], [
+    Header = ["what this machine does", "per second", "[min - max]", "", "p50", "p99"],
+    esdb_print:table("", Header, [
         [Title, rate(Rate), range(Rate), Unit, latency(P50), latency(P99)]
      || {Name, Title, Unit} <- Names,
         [Rate, P50, P99] <- [[spread(values(By, Name, Results)) || By <- [rate, p50, p99]]]

@@ -6,6 +6,7 @@
 
 -type name() ::
     fdatasync | echo_1 | echo_50 | encode | transfer
+    | version_1 | version_50
     | append_1 | append_long | append_50 | batch_1 | batch_10 | forward | backward.
 -export_type([name/0]).
 
@@ -43,7 +44,7 @@ fill(Store, Stream, Number) ->
     Last = Number - 1,
     ok.
 
-%% Measures for so many milliseconds. Round tells the streams of one measurement from the next one's.
+%% Measures for so many milliseconds. Each Round has streams of its own.
 -spec measure(name(), non_neg_integer(), pos_integer()) -> bench_load:result().
 measure(Name, Round, Milliseconds) ->
     Peers = persistent_term:get(?MODULE),
@@ -64,6 +65,10 @@ clients(echo_50, Round, #{echo := Echo}) ->
     appenders(Echo, "echo", Round, 50, 1);
 clients(transfer, _, #{echo := Echo}) ->
     [{fun(N) -> read(Echo, stream_forward, N, N + ?BATCH) end, 0}];
+clients(version_1, _, #{store := Store}) ->
+    [version(Store)];
+clients(version_50, _, #{store := Store}) ->
+    lists:duplicate(50, version(Store));
 clients(append_1, Round, #{store := Store}) ->
     appenders(Store, "append-1", Round, 1, 1);
 clients(append_50, Round, #{store := Store}) ->
@@ -90,6 +95,14 @@ appenders(Server, Prefix, Round, Clients, Batch) ->
      || N <- lists:seq(1, Clients)
     ].
 
+%% a request that neither writes nor reads an event: what the way to the store and back costs
+version(Server) ->
+    Step = fun(Request) ->
+        true = is_integer(gen_server:call(Server, Request, ?CALL_MS)),
+        {Request, 1}
+    end,
+    {Step, {get_version, ?STORE, ?READ_STREAM}}.
+
 appender(Server, Stream, Batch) ->
     Step = fun(Request) ->
         {ok, _} = gen_server:call(Server, Request, ?CALL_MS),
@@ -98,7 +111,8 @@ appender(Server, Stream, Batch) ->
     {Step, append(Stream, Batch)}.
 
 read(Server, Direction, From, Next) ->
-    {ok, Events} = gen_server:call(Server, {Direction, ?STORE, ?READ_STREAM, From, ?BATCH}, ?CALL_MS),
+    Request = {Direction, ?STORE, ?READ_STREAM, From, ?BATCH},
+    {ok, Events} = gen_server:call(Server, Request, ?CALL_MS),
     {Next, length(Events)}.
 
 %% no event ids: the store makes them

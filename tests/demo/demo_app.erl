@@ -76,7 +76,10 @@ read_order(Direction, Order) ->
     Stream = demo_orders:stream(Order),
     Written = demo_orders:life(Order),
     Last = length(Written) - 1,
-    Expected = [{N, maps:get(event_type, E), maps:get(data, E)} || {N, E} <- lists:enumerate(0, Written)],
+    Expected = [
+        {Version, Type, Data}
+     || {Version, #{event_type := Type, data := Data}} <- lists:enumerate(0, Written)
+    ],
     case Direction of
         forward ->
             {ok, Events} = call({stream_forward, ?STORE, Stream, 0, ?BATCH}),

@@ -6,7 +6,11 @@
 
 -type change() :: {Path :: binary(), Added :: non_neg_integer(), Removed :: non_neg_integer()}.
 -type commit() :: #{
-    id := binary(), author := binary(), time := integer(), subject := binary(), changes := [change()]
+    id := binary(),
+    author := binary(),
+    time := integer(),
+    subject := binary(),
+    changes := [change()]
 }.
 %% author or folder => commits, files, lines added and removed
 -type summary() :: #{binary() => [non_neg_integer()]}.
@@ -29,12 +33,16 @@ commits(Dir) ->
 
 log(Git, Dir) ->
     Format = "--format=%x01%H%x00%an%x00%at%x00%s",
-    Args = ["-C", Dir, "-c", "core.quotePath=false", "log", "-n", ?MAX_COMMITS, "--reverse",
-        "--no-renames", "--numstat", Format],
-    Port = open_port({spawn_executable, Git}, [{args, Args}, binary, exit_status, hide, stderr_to_stdout]),
+    Log = ["log", "-n", ?MAX_COMMITS, "--reverse", "--no-renames", "--numstat", Format],
+    Args = ["-C", Dir, "-c", "core.quotePath=false" | Log],
+    Port = open_port({spawn_executable, Git}, [
+        {args, Args}, binary, exit_status, hide, stderr_to_stdout
+    ]),
     case collect(Port, []) of
-        {0, Output} -> {ok, [commit(Text) || Text <- binary:split(Output, <<1>>, [global, trim_all])]};
-        {_, Output} -> {error, unicode:characters_to_list(hd(string:split(Output, "\n")))}
+        {0, Output} ->
+            {ok, [commit(Text) || Text <- binary:split(Output, <<1>>, [global, trim_all])]};
+        {_, Output} ->
+            {error, unicode:characters_to_list(hd(string:split(Output, "\n")))}
     end.
 
 collect(Port, Parts) ->
@@ -75,15 +83,13 @@ streams(Commits) ->
     [{Stream, lists:reverse(Reversed)} || {Stream, Reversed} <- lists:sort(maps:to_list(Streams))].
 
 events(Commit = #{author := Author, changes := Changes}) ->
-    Folders = lists:usort([folder(Path) || {Path, _, _} <- Changes]),
+    Folders = lists:usort([folder(Change) || Change <- Changes]),
+    In = fun(Folder) -> [Change || Change <- Changes, folder(Change) =:= Folder] end,
     [event(<<?AUTHOR, Author/binary>>, Changes, Commit)] ++
-        [
-            event(<<?FOLDER, Folder/binary>>, [C || C = {Path, _, _} <- Changes, folder(Path) =:= Folder], Commit)
-         || Folder <- Folders
-        ].
+        [event(<<?FOLDER, Folder/binary>>, In(Folder), Commit) || Folder <- Folders].
 
 %% `.` for the files that are in no folder; git quotes names with unusual characters
-folder(Path) ->
+folder({Path, _, _}) ->
     case filename:split(string:trim(Path, leading, "\"")) of
         [_] -> <<".">>;
         [Folder | _] -> Folder

@@ -7,7 +7,9 @@
 -type summary() :: #{binary() => #{atom() => integer()}}.
 -export_type([summary/0]).
 
--define(COUNTRIES, [<<"Austria">>, <<"Brazil">>, <<"Denmark">>, <<"Japan">>, <<"Kenya">>, <<"Portugal">>]).
+-define(COUNTRIES, [
+    <<"Austria">>, <<"Brazil">>, <<"Denmark">>, <<"Japan">>, <<"Kenya">>, <<"Portugal">>
+]).
 -define(COUNTED, [orders, delivered, under_way, returned, cancelled, cents]).
 
 -spec stream(pos_integer()) -> binary().
@@ -33,7 +35,8 @@ handled(Fate, Order, _) when Fate >= 90 ->
     [event(<<"order_cancelled">>, #{order => Order, reason => <<"not paid in time">>})];
 handled(Fate, Order, Cents) ->
     Paid = event(<<"payment_received">>, #{order => Order, cents => Cents}),
-    Shipped = event(<<"order_shipped">>, #{order => Order, parcel => pick(Order, parcel, 1 bsl 27)}),
+    Parcel = pick(Order, parcel, 1 bsl 27),
+    Shipped = event(<<"order_shipped">>, #{order => Order, parcel => Parcel}),
     Delivered = event(<<"order_delivered">>, #{order => Order, days => 1 + pick(Order, days, 9)}),
     Returned = event(<<"order_returned">>, #{order => Order, refunded_cents => Cents}),
     if

@@ -35,7 +35,7 @@ number(Integer) ->
 seconds(Micros) when Micros < 1000000 -> io_lib:format("~b ms", [round(Micros / 1000)]);
 seconds(Micros) -> io_lib:format("~.1f s", [Micros / 1000000]).
 
-%% A table, each line after Indent; the first column is aligned to the left, the others to the right.
+%% A table, each line after Indent; the first column is aligned left, the others right.
 -spec table(string(), [string()], [[unicode:chardata()]]) -> ok.
 table(Indent, Header, Rows) ->
     All = [[lists:flatten(Cell) || Cell <- Row] || Row <- [Header | Rows]],

@@ -79,10 +79,10 @@ git(Dir, Args) ->
     after 20000 -> error({git, Args})
     end.
 
-%% what the store returns of them: version, type, data
+%% what the store returns of them: version (any will do here), type, data
 as_read(Kind, Streams) ->
     [
-        {Name, [{V, Type, Data} || {V, #{event_type := Type, data := Data}} <- lists:enumerate(0, Events)]}
+        {Name, [{0, Type, Data} || #{event_type := Type, data := Data} <- Events]}
      || {Stream, Events} <- Streams,
         {_, Name} <- demo_history:names(Kind, [Stream])
     ].

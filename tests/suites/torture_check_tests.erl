@@ -40,8 +40,8 @@ damage_test_() ->
 
 knowledge_test_() ->
     [
-        {Title, ?_assertEqual(Result, violation(history(), fun(Key) -> maps:get(Key, M, known(Key)) end))}
-     || {Title, Result, M} <- [
+        {Title, ?_assertEqual(Result, violation(history(), knowing(Known)))}
+     || {Title, Result, Known} <- [
             {"unanswered, and there", none, #{{2, 1} => {unanswered, <<"b">>}}},
             {"unanswered, in another stream", {the_writer_knows_otherwise, {unanswered, <<"c">>}},
                 #{{2, 1} => {unanswered, <<"c">>}}},
@@ -61,6 +61,9 @@ what_was_acknowledged_and_is_not_there_is_named_test() ->
 history() ->
     events(1, 1, 2, <<"a">>, 0, 10) ++ events(2, 1, 1, <<"b">>, 0, 11) ++
         events(1, 2, 3, <<"a">>, 2, 12).
+
+knowing(Otherwise) ->
+    fun(Key) -> maps:get(Key, Otherwise, known(Key)) end.
 
 known({1, 1}) -> {acknowledged, {<<"a">>, 1}};
 known({2, 1}) -> {acknowledged, {<<"b">>, 0}};

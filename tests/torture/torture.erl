@@ -174,15 +174,16 @@ summary(T = #torture{events = Events, restarts = Restarts, kills = Kills}) ->
             {maps:get(unanswered, Counts), "calls without an answer, of whose batches"},
             {maps:get(survived, Counts), "were found after the restart, whole, and"},
             {maps:get(absent, Counts), "were not there, with no event"},
-            {maps:get(retried, Counts), "batches sent again with the same ids; none is there twice"},
+            {maps:get(retried, Counts), "batches sent again, with the same ids: none is twice"},
             {maps:get(refused, Counts), "refused for their expected version; none is there"},
             {Events, "events, each read in global order and in its stream"}
         ]
     ],
     Sorted = lists:sort(Restarts),
+    Median = lists:nth((length(Sorted) + 1) div 2, Sorted),
     esdb_print:line(
         "  restart to ready: median ~ts, longest ~ts",
-        [esdb_print:seconds(lists:nth((length(Sorted) + 1) div 2, Sorted)), esdb_print:seconds(lists:last(Sorted))]
+        [esdb_print:seconds(Median), esdb_print:seconds(lists:last(Sorted))]
     ).
 
 diagnose(#{seed := Seed, keep := Keep}, Class, Reason, Stack) ->

@@ -1,6 +1,6 @@
 %% The events that the writers of the torture append. An event's id says which writer's which batch
-%% it belongs to, at which place and of how many; all else in it follows from the id. So a check needs
-%% nothing but the event to know what it must look like and what must stand before and after it.
+%% it belongs to, at which place and of how many; all else in it follows from the id. So a check
+%% needs nothing but the event to know what it must look like and what must stand next to it.
 -module(torture_event).
 
 -export([batch/3, place/1, is_intact/1]).
@@ -59,7 +59,8 @@ data(Place) ->
     #{place => Place, fill => binary:copy(<<Byte>>, Length), <<"half">> => Length / 2}.
 
 metadata({{Writer, Batch}, _, _}) ->
-    #{correlation_id => <<(integer_to_binary(Writer))/binary, "/", (integer_to_binary(Batch))/binary>>}.
+    Correlation = io_lib:format("~b/~b", [Writer, Batch]),
+    #{correlation_id => iolist_to_binary(Correlation)}.
 
 tags({{Writer, _}, Index, _}) ->
     [<<"writer-", (integer_to_binary(Writer))/binary>>, <<"odd-", ($0 + Index rem 2)>>].

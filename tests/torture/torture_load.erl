@@ -2,7 +2,7 @@
 %% and the check of the store against that table. The torture itself, in another VM, calls it.
 -module(torture_load).
 
--export([start/1, go/1, await_acknowledged/1, await_waiting/0, halt_writers/0]).
+-export([start/1, go/1, await_acknowledged/1, await_waiting/0]).
 -export([attach/0, check/1, counts/0]).
 
 -define(TABLE, torture).
@@ -18,7 +18,8 @@ start(Options = #{store := Store, writers := Number}) ->
     spawn(fun() ->
         ?TABLE = ets:new(?TABLE, [named_table, public, ordered_set]),
         Pids = [torture_writer:start(N, ?TABLE, Options) || N <- lists:seq(1, Number)],
-        true = ets:insert(?TABLE, [{store, Store}, {pids, Pids}, {workers, #{}}, {seen, torture_check:new()}]),
+        Known = [{store, Store}, {pids, Pids}, {workers, #{}}, {seen, torture_check:new()}],
+        true = ets:insert(?TABLE, Known),
         Caller ! started,
         receive
             never -> ok
@@ -56,13 +57,13 @@ go(Mode) ->
 -spec await_acknowledged(pos_integer()) -> ok.
 await_acknowledged(More) ->
     Goal = count(acknowledged) + More,
-    esdb_wait:until(fun() -> check_writers() =/= ok orelse count(acknowledged) >= Goal end, ?WAIT_MS).
-
-%% Lets the writers stop after the batch that each has on its way.
--spec halt_writers() -> ok.
-halt_writers() ->
-    lists:foreach(fun torture_writer:wait/1, get_value(pids)),
-    await_waiting().
+    esdb_wait:until(
+        fun() ->
+            ok = check_writers(),
+            count(acknowledged) >= Goal
+        end,
+        ?WAIT_MS
+    ).
 
 %% Until no writer has a call on its way; raises what a writer has found wrong.
 -spec await_waiting() -> ok.
@@ -142,8 +143,8 @@ same_streams(Streams) ->
     Store = get_value(store),
     {ok, Names} = call(old, {get_streams, Store}),
     Expected = lists:sort(maps:keys(Streams)),
-    Names =:= Expected orelse
-        error({violation, wrong_list_of_streams, #{extra => Names -- Expected, lacks => Expected -- Names}}),
+    Wrong = #{extra => Names -- Expected, lacks => Expected -- Names},
+    Names =:= Expected orelse error({violation, wrong_list_of_streams, Wrong}),
     maps:foreach(
         fun(Stream, {Version, _}) ->
             Version =:= call(old, {get_version, Store, Stream}) orelse

@@ -3,7 +3,7 @@
 %% the same ids, again. What it knows of each batch stands in the table, for the check.
 -module(torture_writer).
 
--export([start/3, go/3, wait/1]).
+-export([start/3, go/3]).
 
 -type mode() :: retry | load.
 -export_type([mode/0]).
@@ -38,16 +38,9 @@ go(Pid, Mode, Workers) ->
     Pid ! {go, Mode, Workers},
     ok.
 
-%% Ends the load after the batch under way.
--spec wait(pid()) -> ok.
-wait(Pid) ->
-    Pid ! stop,
-    ok.
-
 idle(Writer) ->
     receive
-        {go, Mode, Workers} -> run(Mode, worker(Writer, Workers), Writer);
-        stop -> idle(Writer)
+        {go, Mode, Workers} -> run(Mode, worker(Writer, Workers), Writer)
     end.
 
 %% half of the writers are clients of the older protocol generation, half of the newer
@@ -55,13 +48,9 @@ worker(#writer{number = Number}, #{old := Old, new := New}) ->
     element(1 + Number rem 2, {Old, New}).
 
 run(load, Worker, Writer = #writer{pending = none}) ->
-    receive
-        stop -> pause(Writer)
-    after 0 ->
-        case prepare(Worker, Writer) of
-            {ok, Prepared} -> send(load, Worker, Prepared);
-            no_answer -> pause(Writer)
-        end
+    case prepare(Worker, Writer) of
+        {ok, Prepared} -> send(load, Worker, Prepared);
+        no_answer -> pause(Writer)
     end;
 run(retry, _, Writer = #writer{pending = none}) ->
     pause(Writer);
