@@ -1,4 +1,15 @@
 //! Commands: what a log entry asks the store to do.
+//!
+//! `format` (1), `kind`, LEB128 length and bytes of the stream's name; then, for an append, the
+//! expectation (one byte, eight for its number), the number of events (four bytes) and the events.
+//! Integers are little-endian. The format byte changes when the meaning of any other byte does.
+
+use crate::codec::{Reader, put_counted};
+use crate::{NewEvent, body, body::Body};
+
+const FORMAT: u8 = 1;
+const APPEND: u8 = 1;
+const DELETE: u8 = 2;
 
 /// What an append expects of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +25,102 @@ pub enum Expected {
     /// That this is its last version; 0 is also met by a stream that does not exist.
     ExactlyOrEmpty(u64),
 }
-use crate::NewEvent;
-/// Writes an append of `events` to `stream`.
-pub fn append(out: &mut Vec<u8>, stream: &[u8], expected: Expected, events: &[NewEvent<'_>]) { todo!() }
-/// Writes a deletion of `stream`.
-pub fn delete(out: &mut Vec<u8>, stream: &[u8]) { todo!() }
+
+impl Expected {
+    /// Whether a stream with this last version (`None`: no such stream) is what was expected.
+    pub(crate) fn is_met_by(self, current: Option<u64>) -> bool {
+        match self {
+            Expected::Any => true,
+            Expected::NoStream => current.is_none(),
+            Expected::Exists => current.is_some(),
+            Expected::Exactly(version) => current == Some(version),
+            Expected::ExactlyOrEmpty(version) => {
+                current == Some(version) || (version == 0 && current.is_none())
+            }
+        }
+    }
+
+    fn encode(self) -> (u8, u64) {
+        match self {
+            Expected::Any => (0, 0),
+            Expected::NoStream => (1, 0),
+            Expected::Exists => (2, 0),
+            Expected::Exactly(version) => (3, version),
+            Expected::ExactlyOrEmpty(version) => (4, version),
+        }
+    }
+
+    fn decode(tag: u8, version: u64) -> Option<Self> {
+        match (tag, version) {
+            (0, 0) => Some(Expected::Any),
+            (1, 0) => Some(Expected::NoStream),
+            (2, 0) => Some(Expected::Exists),
+            (3, version) => Some(Expected::Exactly(version)),
+            (4, version) => Some(Expected::ExactlyOrEmpty(version)),
+            _ => None,
+        }
+    }
+}
+
+/// Writes an append of `events` to `stream`: all of them, one after the other, or none.
+pub fn append(out: &mut Vec<u8>, stream: &[u8], expected: Expected, events: &[NewEvent<'_>]) {
+    begin(out, APPEND, stream);
+    let (tag, version) = expected.encode();
+    out.push(tag);
+    out.extend_from_slice(&version.to_le_bytes());
+    let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&count.to_le_bytes());
+    for event in events {
+        body::put(out, event);
+    }
+}
+
+/// Writes a deletion of `stream`: the end of its incarnation.
+pub fn delete(out: &mut Vec<u8>, stream: &[u8]) {
+    begin(out, DELETE, stream);
+}
+
+fn begin(out: &mut Vec<u8>, kind: u8, stream: &[u8]) {
+    out.extend_from_slice(&[FORMAT, kind]);
+    put_counted(out, stream);
+}
+
+/// A command, read.
+#[derive(Debug)]
+pub(crate) enum Command<'a> {
+    /// `bodies` holds `count` events, each with its length before it; every one has been parsed.
+    Append { stream: &'a [u8], expected: Expected, count: u32, bodies: &'a [u8] },
+    /// Ends the stream.
+    Delete { stream: &'a [u8] },
+}
+
+impl<'a> Command<'a> {
+    /// The command that `bytes` holds; `None` if it is none that this version knows.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        reader.u8().filter(|format| *format == FORMAT)?;
+        let kind = reader.u8()?;
+        let stream = reader.counted()?;
+        match kind {
+            APPEND => {
+                let expected = Expected::decode(reader.u8()?, reader.u64()?)?;
+                let count = reader.u32()?;
+                let bodies = reader.0;
+                for _ in 0..count {
+                    Body::parse(reader.framed()?)?;
+                }
+                reader.end()?;
+                Some(Command::Append { stream, expected, count, bodies })
+            }
+            DELETE => reader.end().map(|()| Command::Delete { stream }),
+            _ => None,
+        }
+    }
+
+    /// The stream that a command names, if that much of it can be read.
+    pub fn stream(bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let mut reader = Reader(bytes);
+        reader.u16()?;
+        reader.counted()
+    }
+}

@@ -39,9 +39,9 @@ pub enum StoreError {
     /// The database beneath refused.
     #[error("the database failed: {0}")]
     Database(Box<redb::Error>),
-    /// A checkpoint is running already.
-    #[error("a checkpoint is running already")]
-    CheckpointRunning,
+    /// An entry before could not be applied as a whole, so none after it may be.
+    #[error("the store stopped when it could not apply an entry: {0}")]
+    Stopped(String),
 }
 
 impl StoreError {
@@ -70,5 +70,5 @@ from_database!(
     redb::TableError,
     redb::TransactionError,
     redb::CommitError,
-    redb::SetDurabilityError
+    redb::CursorError
 );

@@ -1,13 +1,42 @@
-//! The state machine of an event store: streams of events, found by stream, type, tag and position.
-#![allow(unused_variables, clippy::todo, clippy::missing_errors_doc)]
+//! The state machine of an event store: streams of events, found by stream, type, tag and
+//! position. It has no network and no clock: a log feeds it batches of commands, in an order, and
+//! equal logs make equal stores.
+//!
+//! What has been applied lies in a memtable until a checkpoint writes it to a database of sorted
+//! tables; a [`View`] shows both as one, and stays as it was while commands are applied and
+//! checkpoints written.
+//!
+//! # Layout
+//! - [`store`]: owns the state, applies entries, writes checkpoints, hands out views
+//! - [`command`], [`batch`]: what a log entry holds; `body`: one event in it
+//! - `apply`: what each command does; `heads`, `window`: what that needs to know of streams
+//! - `memtable`, `run`: what is not on disk yet
+//! - `checkpoint`: writes it there
+//! - `disk`: reads it back; `tables`, `postings`, `meta`: the rows, to the byte
+//! - `published`: both levels together; [`view`]: the queries over them
+//! - `codec`, `terms`: integers; the terms under which an event is found
 
+mod apply;
 pub mod batch;
+mod body;
+mod checkpoint;
+mod codec;
 pub mod command;
+mod disk;
 mod error;
 mod event;
+mod heads;
+mod memtable;
+mod meta;
 mod outcome;
-mod store;
-mod view;
+mod postings;
+mod published;
+mod run;
+pub mod store;
+mod tables;
+mod terms;
+pub mod view;
+mod window;
 
 pub use command::Expected;
 pub use error::StoreError;

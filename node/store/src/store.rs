@@ -1,15 +1,25 @@
-//! The store.
+//! The store: what owns the state, changes it, and hands out views of it.
 
-use crate::{Applied, LogPosition, Outcome, Stats, StoreError, View};
+use crate::apply::Machine;
+use crate::disk::{Disk, open};
+use crate::heads::Heads;
+use crate::memtable::{Bound, Memtable};
+use crate::published::{Frozen, Published};
+use crate::{Applied, LogPosition, Outcome, Stats, StoreError, View, batch, checkpoint, command};
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use redb::{Database, ReadableDatabase};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What an operator may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Bytes in memory from which on a checkpoint is wanted. Default 64 MiB.
     pub memtable_bytes: usize,
-    /// Bytes of the database's page cache. Default 64 MiB.
+    /// Bytes of the database's page cache; half as much again may be taken by retry windows.
+    /// Default 64 MiB.
     pub cache_bytes: usize,
 }
 
@@ -19,34 +29,221 @@ impl Default for Options {
     }
 }
 
-/// The state machine of one store: deterministic, without network and without clock.
+/// What readers see; replaced after each entry.
 #[derive(Debug)]
-pub struct Store;
+struct Shown {
+    view: View,
+    applied: Applied,
+    stats: Stats,
+}
+
+/// The state machine of one store: deterministic, without network and without clock. One thread
+/// applies, one writes checkpoints, any number read.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    uuid: [u8; 16],
+    options: Options,
+    machine: Mutex<Machine>,
+    shown: RwLock<Shown>,
+    /// Held while a checkpoint is written.
+    checkpoint: Mutex<()>,
+    checkpoints: AtomicU64,
+}
+
 impl Store {
-    /// Opens the store in `dir`, or creates it.
-    pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> { todo!() }
+    /// Opens the store in `dir`, or creates it. What was applied since the last checkpoint is not
+    /// there: the log has it.
+    ///
+    /// # Errors
+    /// [`StoreError::Directory`], [`StoreError::Format`], [`StoreError::Database`], or
+    /// [`StoreError::Damaged`] if the state cannot be read.
+    pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
+        let (database, uuid) = open::open(dir, options)?;
+        let disk = Arc::new(Disk::begin(&database.begin_read()?)?);
+        let state = disk.state.clone();
+        let active = Arc::new(Memtable::default());
+        let published = Arc::new(Published { active, frozen: None, disk });
+        let machine = Machine::new(published, state, Heads::new(options.cache_bytes / 2));
+        let shown = RwLock::new(Shown::of(&machine));
+        let (machine, checkpoint) = (Mutex::new(machine), Mutex::new(()));
+        let checkpoints = AtomicU64::new(0);
+        Ok(Store { database, uuid, options, machine, shown, checkpoint, checkpoints })
+    }
+
     /// Random, given at creation.
-    pub fn uuid(&self) -> [u8; 16] { todo!() }
-    /// How far the log has been applied, in memory.
-    pub fn applied(&self) -> Applied { todo!() }
-    /// How far the log has been applied, on disk.
-    pub fn checkpointed(&self) -> Applied { todo!() }
-    /// Applies the entry at `at`; one outcome per command.
-    pub fn apply(&self, at: LogPosition, batch: Bytes) -> Result<Vec<Outcome>, StoreError> { todo!() }
-    /// Applies an entry without payload.
-    pub fn apply_blank(&self, at: LogPosition) { todo!() }
-    /// Applies an entry that changes the membership.
-    pub fn apply_membership(&self, at: LogPosition, membership: Vec<u8>) { todo!() }
-    /// Warms what the batch will need.
-    pub fn prefetch(&self, batch: &[u8]) { todo!() }
+    pub fn uuid(&self) -> [u8; 16] {
+        self.uuid
+    }
+
+    /// How far the log has been applied, in memory; right after opening: on disk.
+    pub fn applied(&self) -> Applied {
+        self.shown.read().applied.clone()
+    }
+
+    /// How far the log has been applied on disk: the log is not needed up to there.
+    pub fn checkpointed(&self) -> Applied {
+        self.shown.read().view.published.disk.state.applied.clone()
+    }
+
+    /// Applies the entry at `at`, and answers what became of each of its commands, in order. All of
+    /// it becomes visible at once. Never writes to disk; reads from it what is not in memory.
+    ///
+    /// # Errors
+    /// [`StoreError::Batch`] if the entry holds no batch: nothing was changed. Any other error
+    /// stops the store, since part of the entry may have been applied; views stay as they were.
+    pub fn apply(&self, at: LogPosition, batch: Bytes) -> Result<Vec<Outcome>, StoreError> {
+        let (clock_us, commands) = batch::parse(&batch)?;
+        let mut machine = self.machine.lock();
+        if let Some(reason) = &machine.stopped {
+            return Err(StoreError::Stopped(reason.clone()));
+        }
+        let before = machine.state.next_position;
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for command in commands {
+            match machine.execute(clock_us, &batch, command) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => {
+                    machine.stopped = Some(error.to_string());
+                    return Err(error);
+                }
+            }
+        }
+        if machine.state.next_position > before {
+            machine.published.active.charge(batch.len());
+        }
+        self.finish(machine, at);
+        Ok(outcomes)
+    }
+
+    /// Applies an entry that holds nothing.
+    pub fn apply_blank(&self, at: LogPosition) {
+        self.finish(self.machine.lock(), at);
+    }
+
+    /// Applies an entry that sets the membership.
+    pub fn apply_membership(&self, at: LogPosition, membership: Vec<u8>) {
+        let mut machine = self.machine.lock();
+        machine.state.applied.membership = Some((Some(at), membership));
+        self.finish(machine, at);
+    }
+
+    fn finish(&self, mut machine: MutexGuard<'_, Machine>, at: LogPosition) {
+        machine.state.applied.last = Some(at);
+        *self.shown.write() = Shown::of(&machine);
+    }
+
+    /// Brings what the streams of a batch need from disk into the database's cache. Any thread may
+    /// do that while the batch is being synced; what cannot be read shows when it is applied.
+    pub fn prefetch(&self, batch: &[u8]) {
+        let view = self.view();
+        let Ok((_, commands)) = batch::parse(batch) else { return };
+        let mut last = None;
+        for stream in commands.into_iter().filter_map(command::Command::stream) {
+            if last != Some(stream) && view.version(stream).is_err() {
+                return;
+            }
+            last = Some(stream);
+        }
+    }
+
     /// Whether memory is beyond its budget.
-    pub fn wants_checkpoint(&self) -> bool { todo!() }
-    /// Whether memory is beyond twice its budget.
-    pub fn over_budget(&self) -> bool { todo!() }
-    /// Writes a checkpoint.
-    pub fn checkpoint(&self) -> Result<Applied, StoreError> { todo!() }
+    pub fn wants_checkpoint(&self) -> bool {
+        self.active_bytes() > self.options.memtable_bytes
+    }
+
+    /// Whether memory is beyond twice its budget: checkpoints do not keep up, and whoever feeds
+    /// the store should wait for one.
+    pub fn over_budget(&self) -> bool {
+        self.active_bytes() > self.options.memtable_bytes.saturating_mul(2)
+    }
+
+    fn active_bytes(&self) -> usize {
+        self.shown.read().view.published.active.bytes()
+    }
+
+    /// Writes what has been applied to disk, durably, and answers how far that is. Blocks its
+    /// thread until it is done, or until another checkpoint that was running is, too; neither
+    /// readers nor the applying thread wait for it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be written. What it should have written stays in memory, and
+    /// the next checkpoint tries again.
+    pub fn checkpoint(&self) -> Result<Applied, StoreError> {
+        let _one_at_a_time = self.checkpoint.lock();
+        // What an earlier attempt could not write comes first.
+        let left = self.machine.lock().published.frozen.clone();
+        if let Some(frozen) = left {
+            self.write(&frozen)?;
+        }
+        if let Some(frozen) = self.freeze()? {
+            self.write(&frozen)?;
+        }
+        Ok(self.checkpointed())
+    }
+
+    /// Writes the frozen memtable, and publishes what is on disk then in its place.
+    fn write(&self, frozen: &Frozen) -> Result<(), StoreError> {
+        let before = self.machine.lock().published.disk.clone();
+        checkpoint::write(&self.database, &before, frozen)?;
+        let disk = Arc::new(Disk::begin(&self.database.begin_read()?)?);
+        let mut machine = self.machine.lock();
+        let active = machine.published.active.clone();
+        let next = Arc::new(Published { active, frozen: None, disk });
+        let last = std::mem::replace(&mut machine.published, next);
+        let shown = std::mem::replace(&mut *self.shown.write(), Shown::of(&machine));
+        drop(machine);
+        // To free a memtable takes a while: not under the lock.
+        drop((last, shown));
+        self.checkpoints.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    /// Puts a new memtable in the place of the active one. `None` if there is nothing to write.
+    fn freeze(&self) -> Result<Option<Arc<Frozen>>, StoreError> {
+        let mut machine = self.machine.lock();
+        if let Some(reason) = &machine.stopped {
+            return Err(StoreError::Stopped(reason.clone()));
+        }
+        let disk = machine.published.disk.clone();
+        if machine.state.applied == disk.state.applied {
+            return Ok(None);
+        }
+        let memtable = machine.published.active.clone();
+        let frozen = Arc::new(Frozen { memtable, state: machine.state.clone() });
+        let (active, kept) = (Arc::new(Memtable::default()), Some(frozen.clone()));
+        machine.published = Arc::new(Published { active, frozen: kept, disk });
+        *self.shown.write() = Shown::of(&machine);
+        Ok(Some(frozen))
+    }
+
     /// A consistent view of what has been applied.
-    pub fn view(&self) -> View { todo!() }
-    /// Figures.
-    pub fn stats(&self) -> Stats { todo!() }
+    pub fn view(&self) -> View {
+        self.shown.read().view.clone()
+    }
+
+    /// Figures for the status page.
+    pub fn stats(&self) -> Stats {
+        let shown = self.shown.read();
+        let published = &shown.view.published;
+        let memtable_bytes = published.memtables().map(Memtable::bytes).sum();
+        Stats { memtable_bytes, checkpoints: self.checkpoints.load(Relaxed), ..shown.stats }
+    }
+}
+
+impl Shown {
+    fn of(machine: &Machine) -> Self {
+        let state = &machine.state;
+        let bound = Bound { end: state.next_position, tick: machine.tick };
+        let published = machine.published.clone();
+        let view = View { published, bound, events: state.events, dead: Default::default() };
+        let stats = Stats {
+            events: state.events,
+            streams: state.streams,
+            next_position: state.next_position,
+            last_epoch_us: state.last_epoch_us,
+            ..Stats::default()
+        };
+        Shown { view, applied: state.applied.clone(), stats }
+    }
 }

@@ -1,0 +1,82 @@
+//! Opening the database file, or creating it.
+
+use crate::meta::{self, HEADER, STATE, State};
+use crate::tables::{BLOCKS, EVENTS, META, POSTINGS, RUNS, STREAMS};
+use crate::{Options, StoreError};
+use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableHandle};
+use std::collections::hash_map::RandomState;
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::path::Path;
+
+/// The database's file in the store's directory.
+pub(crate) const FILE: &str = "state.redb";
+
+/// Opens the database in `dir`, or creates it, and answers the store's UUID.
+pub(crate) fn open(dir: &Path, options: Options) -> Result<(Database, [u8; 16]), StoreError> {
+    let path = dir.join(FILE);
+    let in_dir = |source| StoreError::Directory { path: dir.to_owned(), source };
+    std::fs::create_dir_all(dir).map_err(in_dir)?;
+    let format = |reason| StoreError::Format { path: path.clone(), reason };
+    let mut builder = Database::builder();
+    builder.set_cache_size(options.cache_bytes);
+    let database = builder.create(&path).map_err(|error| match error {
+        DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
+            format(error.to_string())
+        }
+        DatabaseError::Storage(StorageError::Io(io))
+            if io.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            format("it is no database file".to_owned())
+        }
+        error => error.into(),
+    })?;
+    let read = database.begin_read()?;
+    let tables: Vec<_> = read.list_tables()?.map(|table| table.name().to_owned()).collect();
+    if tables.is_empty() {
+        let uuid = create(&database)?;
+        // The file's name must be as durable as what is in it.
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(in_dir)?;
+        return Ok((database, uuid));
+    }
+    if !tables.iter().any(|table| table == META.name()) {
+        return Err(format("it has no table meta".to_owned()));
+    }
+    let uuid = match read.open_table(META)?.get(HEADER)? {
+        Some(value) => meta::parse_header(value.value()).map_err(format)?,
+        None => return Err(format("it has no header".to_owned())),
+    };
+    drop(read);
+    Ok((database, uuid))
+}
+
+/// Writes header, state and empty tables.
+fn create(database: &Database) -> Result<[u8; 16], StoreError> {
+    let uuid = random_uuid();
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    {
+        let mut state = Vec::new();
+        State::default().seal(&mut state);
+        let mut table = transaction.open_table(META)?;
+        table.insert(HEADER, meta::header(uuid).as_slice())?;
+        table.insert(STATE, state.as_slice())?;
+        transaction.open_table(EVENTS)?;
+        transaction.open_table(STREAMS)?;
+        transaction.open_table(RUNS)?;
+        transaction.open_table(POSTINGS)?;
+        transaction.open_table(BLOCKS)?;
+    }
+    transaction.commit()?;
+    Ok(uuid)
+}
+
+/// A version 4 UUID. Hasher keys come from the operating system's random numbers, and each hasher
+/// of one process gets keys of its own; nothing secret hangs on it.
+fn random_uuid() -> [u8; 16] {
+    let nonce = (std::process::id(), std::time::SystemTime::now());
+    let [high, low] = [RandomState::new().hash_one(nonce), RandomState::new().hash_one(nonce)];
+    let number = u128::from(high) << 64 | u128::from(low);
+    let versioned = number & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    versioned.to_be_bytes()
+}

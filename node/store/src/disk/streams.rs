@@ -1,0 +1,136 @@
+//! Streams on disk: their heads, their runs, and the events to which these lead.
+
+use super::{Disk, Visit};
+use crate::tables::{EventRow, Head, IN_EVENTS, IN_RUNS, RunRow, pair_key};
+use crate::{Direction, StoreError};
+use redb::ReadableTable;
+use std::ops::Range;
+
+impl Disk {
+    /// Where the stream ends, if there is one.
+    pub fn head(&self, name: &[u8]) -> Result<Option<Head>, StoreError> {
+        let value = self.streams.get(name)?;
+        value.map(|value| Head::open(name, value.value())).transpose()
+    }
+
+    /// Visits the names of all streams, in order.
+    pub fn names(&self, mut visit: impl FnMut(&[u8])) -> Result<(), StoreError> {
+        for row in self.streams.iter()? {
+            let (name, value) = row?;
+            Head::open(name.value(), value.value())?;
+            visit(name.value());
+        }
+        Ok(())
+    }
+
+    /// Visits the runs that hold the `versions` of a stream, in the given direction, until `visit`
+    /// answers false; each run once, and none missing.
+    pub fn runs(
+        &self,
+        number: u64,
+        versions: Range<u64>,
+        direction: Direction,
+        mut visit: impl FnMut(RunRow<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        if versions.is_empty() {
+            return Ok(());
+        }
+        let gap = |version| IN_RUNS.damaged(&pair_key(number, version), "a run is missing");
+        let first = self.runs.range((number, 0)..=(number, versions.start))?.next_back();
+        let Some(first) = first.transpose()? else { return Err(gap(versions.start)) };
+        let first = first.0.value().1;
+        let mut rows = self.runs.range((number, first)..(number, versions.end))?;
+        match direction {
+            Direction::Forward => {
+                let mut next = first;
+                for row in rows {
+                    let (key, value) = row?;
+                    let run = RunRow::open(number, key.value().1, value.value())?;
+                    if run.first_version != next || (next == first && run.end_version() <= versions.start) {
+                        return Err(gap(next));
+                    }
+                    next = run.end_version();
+                    if !visit(run)? {
+                        return Ok(());
+                    }
+                }
+                if next < versions.end { Err(gap(next)) } else { Ok(()) }
+            }
+            Direction::Backward => {
+                let mut end = versions.end;
+                while let Some(row) = rows.next_back() {
+                    let (key, value) = row?;
+                    let run = RunRow::open(number, key.value().1, value.value())?;
+                    let meets = match end == versions.end {
+                        true => run.end_version() >= end,
+                        false => run.end_version() == end,
+                    };
+                    if !meets {
+                        return Err(gap(run.end_version()));
+                    }
+                    end = run.first_version;
+                    if !visit(run)? {
+                        return Ok(());
+                    }
+                }
+                if end > versions.start { Err(gap(versions.start)) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Visits the events with these `versions` of a stream.
+    pub fn read_stream(
+        &self,
+        number: u64,
+        versions: Range<u64>,
+        direction: Direction,
+        visit: Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.runs(number, versions.clone(), direction, |run| {
+            let from = versions.start.max(run.first_version);
+            let end = versions.end.min(run.end_version());
+            let place = |version| run.first_position + (version - run.first_version);
+            self.read_run(number, from, place(from)..place(end), direction, visit)?;
+            Ok(true)
+        })
+    }
+
+    /// Visits the events at these positions, of which the first has this version.
+    fn read_run(
+        &self,
+        number: u64,
+        version: u64,
+        positions: Range<u64>,
+        direction: Direction,
+        visit: Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let mut show = |position: u64, value: &[u8]| {
+            let (row, body) = EventRow::open(position, value)?;
+            let expected = version + (position - positions.start);
+            if (row.number, row.version) != (number, expected) {
+                let key = position.to_be_bytes();
+                return Err(IN_EVENTS.damaged(&key, "it is not the event its run names"));
+            }
+            visit(body.recorded(row.name, row.version, position, row.epoch_us));
+            Ok(())
+        };
+        let gap = |position: u64| IN_EVENTS.damaged(&position.to_be_bytes(), "an event is missing");
+        if positions.end - positions.start == 1 {
+            let value = self.events.get(positions.start)?;
+            return show(positions.start, value.ok_or_else(|| gap(positions.start))?.value());
+        }
+        let mut rows = self.events.range(positions.clone())?;
+        for at in 0..positions.end - positions.start {
+            let (expected, row) = match direction {
+                Direction::Forward => (positions.start + at, rows.next()),
+                Direction::Backward => (positions.end - 1 - at, rows.next_back()),
+            };
+            let Some((key, value)) = row.transpose()? else { return Err(gap(expected)) };
+            if key.value() != expected {
+                return Err(gap(expected));
+            }
+            show(expected, value.value())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! Reading: one consistent picture of the store.
+//!
+//! # Layout
+//! - `order`: all events
+//! - `terms`: events by type or tag
+
+mod order;
+mod terms;
+
+use crate::disk::DeadRuns;
+use crate::memtable::Bound;
+use crate::published::Published;
+use crate::{Direction, RecordedEvent, StoreError, TagMatch};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+/// What the store held at one moment. Cheap to get and to clone. While it lives, nothing of what it
+/// shows goes away, so one that is kept for long makes the database's file grow.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub(crate) published: Arc<Published>,
+    pub(crate) bound: Bound,
+    /// Events that exist.
+    pub(crate) events: u64,
+    pub(crate) dead: OnceLock<Arc<Dead>>,
+}
+
+/// Streams that were deleted since the checkpoint, whose events it still holds.
+#[derive(Debug, Default)]
+pub(crate) struct Dead {
+    numbers: HashSet<u64>,
+    /// How many of their events are on disk.
+    on_disk: u64,
+    runs: DeadRuns,
+}
+
+impl View {
+    /// Last version of the stream; `None` if there is no such stream.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be read.
+    pub fn version(&self, stream: &[u8]) -> Result<Option<u64>, StoreError> {
+        Ok(self.published.head(stream, self.bound)?.map(|head| head.last_version))
+    }
+
+    /// Visits the events `start`, `start + 1`, … (forward) or `start`, `start - 1`, … (backward) of
+    /// a stream, at most `count`, as far as there are any; answers how many, or `None` if there is
+    /// no such stream. Backward from beyond the end begins at the end.
+    ///
+    /// # Errors
+    /// [`StoreError`] if one of them cannot be read; events before it have been visited then.
+    pub fn read_stream(
+        &self,
+        stream: &[u8],
+        start: u64,
+        count: usize,
+        direction: Direction,
+        visit: &mut dyn FnMut(RecordedEvent<'_>),
+    ) -> Result<Option<usize>, StoreError> {
+        let Some(head) = self.published.head(stream, self.bound)? else { return Ok(None) };
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let end = head.last_version + 1;
+        let versions = match direction {
+            Direction::Forward => start.min(end)..start.saturating_add(count).min(end),
+            Direction::Backward => {
+                let end = start.saturating_add(1).min(end);
+                end.saturating_sub(count)..end
+            }
+        };
+        let seen = usize::try_from(versions.end - versions.start).unwrap_or(usize::MAX);
+        if seen > 0 {
+            self.published.read(head.number, versions, direction, visit)?;
+        }
+        Ok(Some(seen))
+    }
+
+    /// The names of all streams, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError`] if one of them cannot be read.
+    pub fn streams(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut changed: BTreeMap<Vec<u8>, bool> = BTreeMap::new();
+        for memtable in self.published.memtables().rev() {
+            let content = memtable.read();
+            for name in content.names.keys() {
+                match content.find(name, self.bound) {
+                    crate::memtable::Seen::Nothing => {}
+                    crate::memtable::Seen::Deleted => drop(changed.insert(name.to_vec(), false)),
+                    crate::memtable::Seen::Alive { .. } => {
+                        changed.insert(name.to_vec(), true);
+                    }
+                }
+            }
+        }
+        let mut names = Vec::new();
+        self.published.disk.names(|name| {
+            if !changed.contains_key(name) {
+                names.push(name.to_vec());
+            }
+        })?;
+        names.extend(changed.into_iter().filter_map(|(name, alive)| alive.then_some(name)));
+        // Two sorted runs: the sort finds and merges them.
+        names.sort();
+        Ok(names)
+    }
+
+    /// Visits up to `limit` events of these types (raw terms; none named: of all), by position.
+    ///
+    /// # Errors
+    /// [`StoreError`] if one of them cannot be read; events before it have been visited then.
+    pub fn read_by_types(
+        &self,
+        types: &[&[u8]],
+        limit: usize,
+        visit: &mut dyn FnMut(RecordedEvent<'_>),
+    ) -> Result<usize, StoreError> {
+        match types {
+            [] => self.read_all(0, limit, visit),
+            _ => self.by_types(types, limit, visit),
+        }
+    }
+
+    /// Visits up to `limit` events that bear one of these tags, or each of them, by position. No
+    /// event bears one of no tags; each event bears all of no tags.
+    ///
+    /// # Errors
+    /// [`StoreError`] if one of them cannot be read; events before it have been visited then.
+    pub fn read_by_tags(
+        &self,
+        tags: &[&[u8]],
+        matching: TagMatch,
+        limit: usize,
+        visit: &mut dyn FnMut(RecordedEvent<'_>),
+    ) -> Result<usize, StoreError> {
+        match (tags, matching) {
+            ([], TagMatch::Any) => Ok(0),
+            ([], TagMatch::All) => self.read_all(0, limit, visit),
+            (_, TagMatch::Any) => self.by_any_tag(tags, limit, visit),
+            (_, TagMatch::All) => self.by_all_tags(tags, limit, visit),
+        }
+    }
+
+    /// Visits up to `limit` events by position, without the first `offset` of those that exist.
+    ///
+    /// # Errors
+    /// [`StoreError`] if one of them cannot be read; events before it have been visited then.
+    pub fn read_all(
+        &self,
+        offset: u64,
+        limit: usize,
+        visit: &mut dyn FnMut(RecordedEvent<'_>),
+    ) -> Result<usize, StoreError> {
+        match limit == 0 || offset >= self.events {
+            true => Ok(0),
+            false => self.in_order(offset, limit, visit),
+        }
+    }
+
+    /// Whether there is any event.
+    ///
+    /// # Errors
+    /// None now; the signature leaves room for a store that must look.
+    pub fn has_events(&self) -> Result<bool, StoreError> {
+        Ok(self.events > 0)
+    }
+
+    /// What has been deleted since the checkpoint.
+    fn dead(&self) -> Result<&Dead, StoreError> {
+        if let Some(dead) = self.dead.get() {
+            return Ok(dead);
+        }
+        let mut numbers = HashSet::new();
+        for memtable in self.published.memtables() {
+            numbers.extend(memtable.read().dead(self.bound));
+        }
+        let (mut on_disk, mut runs) = (0, Vec::new());
+        for number in &numbers {
+            let mut end = 0;
+            // Oldest last: its first version is where the disk's part ends.
+            for memtable in self.published.memtables() {
+                if let Some(stream) = memtable.read().streams.get(number) {
+                    end = stream.first_version;
+                }
+            }
+            on_disk += end;
+            self.published.disk.runs(*number, 0..end, Direction::Forward, |run| {
+                runs.push((run.first_position, run.count));
+                Ok(true)
+            })?;
+        }
+        let dead = Dead { numbers, on_disk, runs: DeadRuns::new(runs) };
+        Ok(self.dead.get_or_init(|| Arc::new(dead)))
+    }
+}
