@@ -1,0 +1,20 @@
+%% How a public function asks the library.
+%%
+%% Each call of the library gives its result, or `dirty` (more work than an ordinary scheduler may do: the same
+%% function again, on a dirty one), or `twin` (no library, or a form that only the twin treats, errors among them).
+
+%% The result, whichever of the two gives it.
+-define(NATIVE(Short, Dirty, Twin),
+    case Short of
+        twin -> Twin;
+        dirty ->
+            case Dirty of
+                twin -> Twin;
+                DirtyResult -> DirtyResult
+            end;
+        ShortResult -> ShortResult
+    end).
+
+%% The same for the exported nif_NAME: without the library it does not hand over to the twin.
+-define(NIF(Short, Dirty, Twin),
+    ?NATIVE(Short, Dirty, begin ok = esdb_nifs_lib:must_be_loaded(), Twin end)).

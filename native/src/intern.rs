@@ -1,0 +1,242 @@
+//! Numbers for keys: a hash table whose hash nobody outside can foresee.
+
+use crate::budget::{Budget, Stop};
+use crate::term::bytes;
+use rustler::Term;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::LazyLock;
+use twox_hash::XxHash3_64;
+
+/// Chosen once: keys that fall together here fall apart in the next start.
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+
+/// An empty place of the table.
+const EMPTY: u32 = u32::MAX;
+
+/// Open addressing over indexes of entries that live elsewhere; the upper half of each hash is kept beside them.
+#[derive(Debug)]
+struct Table {
+    places: Vec<(u32, u32)>,
+    count: usize,
+}
+
+impl Table {
+    fn with_capacity(count: usize) -> Self {
+        Table {
+            places: vec![(0, EMPTY); (count * 2).next_power_of_two().max(16)],
+            count: 0,
+        }
+    }
+
+    /// The index that `same` accepts, or the place where a new one belongs.
+    #[inline]
+    fn find(&self, hash: u64, mut same: impl FnMut(u32) -> bool) -> Result<u32, usize> {
+        let mask = self.places.len() - 1;
+        let mut at = hash as usize & mask;
+        let upper = (hash >> 32) as u32;
+        while let Some((kept, index)) = self.places.get(at) {
+            if *index == EMPTY {
+                return Err(at);
+            }
+            if *kept == upper && same(*index) {
+                return Ok(*index);
+            }
+            at = (at + 1) & mask;
+        }
+        Err(0)
+    }
+
+    /// Puts `index` where [`Table::find`] said; `hash_of` gives the hashes when the table has to grow.
+    #[inline]
+    fn insert(&mut self, place: usize, hash: u64, index: u32, hash_of: impl Fn(u32) -> u64) {
+        if let Some(free) = self.places.get_mut(place) {
+            *free = ((hash >> 32) as u32, index);
+            self.count += 1;
+        }
+        if self.count * 2 > self.places.len() {
+            let mut larger = Table::with_capacity(self.places.len());
+            for (_, index) in self.places.iter().filter(|(_, index)| *index != EMPTY) {
+                let hash = hash_of(*index);
+                if let Err(place) = larger.find(hash, |_| false)
+                    && let Some(free) = larger.places.get_mut(place)
+                {
+                    *free = ((hash >> 32) as u32, *index);
+                    larger.count += 1;
+                }
+            }
+            *self = larger;
+        }
+    }
+}
+
+/// Binaries, each with a number from 0 on in the order in which they first came.
+#[derive(Debug)]
+pub struct Names<'a> {
+    table: Table,
+    entries: Vec<(u64, &'a [u8], Term<'a>)>,
+}
+
+impl<'a> Names<'a> {
+    /// An empty one.
+    pub fn new() -> Self {
+        Names {
+            table: Table::with_capacity(64),
+            entries: Vec::new(),
+        }
+    }
+
+    /// The number of `name`, a new one if it has none yet, and whether it is new.
+    ///
+    /// # Errors
+    /// [`Stop::Twin`] when it is not a binary, [`Stop::Dirty`] when the budget is used up.
+    #[inline]
+    pub fn number(&mut self, name: Term<'a>, budget: &mut Budget) -> Result<(u32, bool), Stop> {
+        let text = bytes(name)?;
+        budget.spend(25 + text.len() / 16)?;
+        let hash = XxHash3_64::oneshot_with_seed(*SEED, text);
+        let entries = &self.entries;
+        let same = |index: u32| {
+            entries
+                .get(index as usize)
+                .is_some_and(|entry| entry.1 == text)
+        };
+        match self.table.find(hash, same) {
+            Ok(number) => Ok((number, false)),
+            Err(place) => {
+                let number = u32::try_from(entries.len())
+                    .ok()
+                    .filter(|number| *number < EMPTY);
+                let number = number.ok_or(Stop::Twin)?;
+                self.entries.push((hash, text, name));
+                let entries = &self.entries;
+                self.table.insert(place, hash, number, |index| {
+                    entries.get(index as usize).map_or(0, |entry| entry.0)
+                });
+                Ok((number, true))
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The binary that came first under `number`.
+    pub fn term(&self, number: u32) -> Option<Term<'a>> {
+        self.entries.get(number as usize).map(|entry| entry.2)
+    }
+}
+
+/// The word that stands for a term, read through its hash since its type hides it.
+#[inline]
+fn word(term: Term<'_>) -> usize {
+    struct Word(usize);
+    impl Hasher for Word {
+        fn write(&mut self, bytes: &[u8]) {
+            bytes
+                .iter()
+                .for_each(|byte| self.0 = self.0 << 8 ^ usize::from(*byte));
+        }
+        fn write_usize(&mut self, word: usize) {
+            self.0 = word;
+        }
+        fn finish(&self) -> u64 {
+            self.0 as u64
+        }
+    }
+    let mut word = Word(0);
+    term.as_c_arg().hash(&mut word);
+    word.0
+}
+
+/// Terms of any kind, each with a number from 0 on in the order in which they first came.
+///
+/// The fields of one event follow those of the one before it: a small cache over the term words answers for atoms
+/// and for shared terms without hashing.
+#[derive(Debug)]
+pub struct Keys<'a> {
+    table: Table,
+    entries: Vec<(u64, Term<'a>)>,
+    recent: [(usize, u32); 64],
+}
+
+impl<'a> Keys<'a> {
+    /// An empty one.
+    pub fn new() -> Self {
+        Keys {
+            table: Table::with_capacity(16),
+            entries: Vec::new(),
+            recent: [(0, EMPTY); 64],
+        }
+    }
+
+    /// The number of `key`, and whether it is new.
+    ///
+    /// # Errors
+    /// [`Stop::Twin`] after 2³² keys, [`Stop::Dirty`] when the budget is used up.
+    #[inline]
+    pub fn number(&mut self, key: Term<'a>, budget: &mut Budget) -> Result<(u32, bool), Stop> {
+        // Two terms with one word are one term; nothing is collected while a call runs.
+        let word = word(key);
+        let slot = (word >> 3 ^ word >> 9) & 63;
+        match self.recent.get(slot) {
+            Some((kept, number)) if *kept == word && *number != EMPTY => Ok((*number, false)),
+            _ => {
+                let (number, new) = self.look_up(key, budget)?;
+                if let Some(kept) = self.recent.get_mut(slot) {
+                    *kept = (word, number);
+                }
+                Ok((number, new))
+            }
+        }
+    }
+
+    fn look_up(&mut self, key: Term<'a>, budget: &mut Budget) -> Result<(u32, bool), Stop> {
+        if !crate::predicate::simple(key) || key.is_number() && key.decode::<i64>().is_err() {
+            return Err(Stop::Twin);
+        }
+        let hash = match bytes(key) {
+            Ok(text) => {
+                budget.spend(30 + text.len() / 16)?;
+                XxHash3_64::oneshot_with_seed(*SEED, text)
+            }
+            Err(_) => {
+                budget.spend(60)?;
+                // The emulator's hash has 32 bits; spread them over both halves.
+                key.hash_internal(*SEED).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            }
+        };
+        let entries = &self.entries;
+        let same = |index: u32| {
+            entries
+                .get(index as usize)
+                .is_some_and(|entry| entry.1 == key)
+        };
+        match self.table.find(hash, same) {
+            Ok(number) => Ok((number, false)),
+            Err(place) => {
+                let number = u32::try_from(entries.len())
+                    .ok()
+                    .filter(|number| *number < EMPTY);
+                let number = number.ok_or(Stop::Twin)?;
+                self.entries.push((hash, key));
+                let entries = &self.entries;
+                self.table.insert(place, hash, number, |index| {
+                    entries.get(index as usize).map_or(0, |entry| entry.0)
+                });
+                Ok((number, true))
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// All keys, in the order of their numbers.
+    pub fn terms(&self) -> impl Iterator<Item = Term<'a>> {
+        self.entries.iter().map(|entry| entry.1)
+    }
+}
