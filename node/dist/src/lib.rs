@@ -1,1 +1,44 @@
-//! To be filled in.
+//! A hidden node of an Erlang cluster.
+//!
+//! A [`Node`] registers at the port mapper, shakes hands with BEAM nodes in both directions, and
+//! gives each [`Process`] a pid that those nodes can send to, monitor, link with and find in `pg`
+//! groups. It answers pings and remote calls. Bytes of a peer never make it panic: what is
+//! malformed closes that peer's connection.
+//!
+//! # Layout
+//! - [`node`]: the node and its public functions; [`config`]: what it is told at its start
+//! - [`process`]: processes, their pids and names; [`gen_server`]: calls, casts and replies
+//! - [`connection`]: an established connection: outgoing frames, incoming frames, control messages
+//! - [`pg`]: process groups
+//! - `services`: `net_kernel`, `rex`, the spawn requests of `erpc`, calls to other nodes
+//! - `link_up`: from a socket to a connection, dialled or accepted; `peers`: who is connected;
+//!   `dial`: connections that are made again when lost
+//! - `handshake`, `flags`: who a peer is, and what it can do
+//! - [`epmd`]: the port mapper: client and server
+//! - `raw`: short terms kept in place
+//!
+//! Source: "Distribution Protocol" and "EPMD Protocol", ERTS User's Guide; OTP 25.
+
+pub mod config;
+pub mod connection;
+pub mod epmd;
+pub mod gen_server;
+pub mod node;
+pub mod pg;
+pub mod process;
+
+mod dial;
+mod flags;
+mod handshake;
+mod link_up;
+mod peers;
+mod raw;
+mod services;
+
+pub use config::{Config, Cookie, Limits};
+pub use connection::{Connection, ConnectionInfo};
+pub use epmd::client::names as epmd_names;
+pub use node::{Node, StartError};
+pub use process::{Origin, Process};
+pub use services::calls::CallError;
+pub use services::exports::Function;

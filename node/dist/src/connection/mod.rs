@@ -1,0 +1,206 @@
+//! An established connection with a peer.
+
+pub(crate) mod control;
+pub(crate) mod dispatch;
+pub(crate) mod outbox;
+pub(crate) mod run;
+pub(crate) mod watchers;
+
+use crate::raw::Raw;
+use esdb_etf::{Pid, Reference, VERSION};
+use outbox::{Full, Outbox};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use tokio::sync::watch;
+use watchers::Watchers;
+
+/// Tag of a frame that holds one whole message in plain terms.
+pub(crate) const PASS_THROUGH: u8 = 112;
+
+/// A connection with a peer; clones are the same connection. When it is lost, what is sent is
+/// dropped silently, as between Erlang nodes.
+#[derive(Clone)]
+pub struct Connection(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) peer: Arc<str>,
+    pub(crate) creation: u32,
+    pub(crate) flags: u64,
+    pub(crate) dialled: bool,
+    pub(crate) since: Instant,
+    pub(crate) outbox: Outbox,
+    pub(crate) watchers: Watchers,
+    /// Why the connection is to be closed.
+    pub(crate) closing: watch::Sender<Option<String>>,
+    /// The connection is no longer in use: its processes have been told.
+    pub(crate) gone: watch::Sender<bool>,
+    /// Milliseconds after `since` when the peer was last heard.
+    pub(crate) heard: AtomicU64,
+    pub(crate) local: Arc<Local>,
+}
+
+/// What every connection needs to know of its own node.
+pub(crate) struct Local {
+    pub(crate) name: Arc<str>,
+    pub(crate) creation: u32,
+    /// A process of the node, as raw term: the sender where no other is named.
+    pub(crate) system: Raw,
+    pub(crate) references: AtomicU64,
+}
+
+impl Local {
+    /// A reference that this start of the node has not used.
+    pub(crate) fn new_reference(&self) -> Reference {
+        let n = self.references.fetch_add(1, Ordering::Relaxed);
+        Reference {
+            node: self.name.clone(),
+            creation: self.creation,
+            // The first word has 18 bits on nodes of before OTP 24.
+            words: vec![(n & 0x3_ffff) as u32, (n >> 18) as u32, 0],
+        }
+    }
+}
+
+impl Connection {
+    /// Full name of the peer.
+    pub fn peer(&self) -> &str {
+        &self.0.peer
+    }
+
+    /// Which start of the peer it is.
+    pub fn peer_creation(&self) -> u32 {
+        self.0.creation
+    }
+
+    /// Queues the term that `message` writes as a message to the peer's process `to`, a raw pid.
+    /// `flush`: tries to write at once, from this thread; otherwise the connection's writer task
+    /// does. Never blocks.
+    pub fn send(&self, to: &[u8], flush: bool, message: impl FnOnce(&mut Vec<u8>)) {
+        self.frame(flush, |out| {
+            control::send(out, to);
+            out.push(VERSION);
+            message(out);
+        });
+    }
+
+    /// As [`Connection::send`], to the peer's process registered under `name`.
+    pub fn send_to_name(
+        &self,
+        from: &Pid,
+        name: &str,
+        flush: bool,
+        message: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.frame(flush, |out| {
+            control::reg_send(out, from, name);
+            out.push(VERSION);
+            message(out);
+        });
+    }
+
+    /// As [`Connection::send`], to the alias `reference`, a raw reference.
+    pub fn alias_send(&self, reference: &[u8], flush: bool, message: impl FnOnce(&mut Vec<u8>)) {
+        self.frame(flush, |out| {
+            control::alias_send(out, &self.0.local.system, reference);
+            out.push(VERSION);
+            message(out);
+        });
+    }
+
+    /// Monitors `target`, the raw pid or name (an atom) of a process of the peer, for `watcher`,
+    /// which must be a process of this node: its [`crate::Process::down`] is called at the end.
+    pub fn monitor(&self, watcher: &Pid, target: &[u8]) -> Reference {
+        let reference = self.0.local.new_reference();
+        self.frame(true, |out| {
+            control::monitor(out, watcher, target, &reference)
+        });
+        reference
+    }
+
+    /// Takes a monitor back.
+    pub fn demonitor(&self, watcher: &Pid, target: &[u8], reference: &Reference) {
+        self.frame(true, |out| {
+            control::demonitor(out, watcher, target, reference)
+        });
+    }
+
+    /// Closes the connection; `reason` is for the log.
+    pub fn close(&self, reason: &str) {
+        self.0.outbox.close();
+        self.0.closing.send_if_modified(|closing| {
+            let first = closing.is_none();
+            if first {
+                *closing = Some(reason.to_owned());
+            }
+            first
+        });
+    }
+
+    /// Queues one frame: control message and, after another version byte, the message.
+    pub(crate) fn frame(&self, flush: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        let pushed = self.0.outbox.push(flush, |out| {
+            out.extend_from_slice(&[PASS_THROUGH, VERSION]);
+            write(out);
+        });
+        self.check(pushed);
+    }
+
+    pub(crate) fn check(&self, pushed: Result<(), Full>) {
+        match pushed {
+            Ok(()) => {}
+            Err(Full::Io(error)) => self.close(&error.to_string()),
+            Err(Full::Slow { frames, bytes }) => self.close(&format!(
+                "the peer reads too slowly: {frames} frames of {bytes} bytes wait for it"
+            )),
+        }
+    }
+
+    /// Waits until the connection is no longer in use.
+    pub(crate) async fn gone(&self) {
+        let mut gone = self.0.gone.subscribe();
+        let _is_gone = gone.wait_for(|gone| *gone).await;
+    }
+
+    pub(crate) fn is_same(&self, other: &Connection) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Connection({})", self.0.peer)
+    }
+}
+
+/// A connection, as it stands.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// Full name of the peer.
+    pub peer: String,
+    /// Which start of the peer it is.
+    pub creation: u32,
+    /// The peer's capability flags.
+    pub flags: u64,
+    /// This node dialled the peer.
+    pub dialled: bool,
+    /// How long it has been up.
+    pub uptime: std::time::Duration,
+    /// Bytes waiting to be written.
+    pub queued_bytes: usize,
+}
+
+impl From<&Connection> for ConnectionInfo {
+    fn from(connection: &Connection) -> Self {
+        let inner = &connection.0;
+        ConnectionInfo {
+            peer: inner.peer.to_string(),
+            creation: inner.creation,
+            flags: inner.flags,
+            dialled: inner.dialled,
+            uptime: inner.since.elapsed(),
+            queued_bytes: inner.outbox.queued_bytes(),
+        }
+    }
+}

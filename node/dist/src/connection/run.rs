@@ -1,0 +1,150 @@
+//! The tasks of a connection: reader, writer, and the one that ticks and cleans up.
+
+use super::{Connection, dispatch};
+use crate::node::Shared;
+use bytes::{Buf, BytesMut};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+/// Room made for each read.
+const READ: usize = 64 << 10;
+/// A buffer that had to grow beyond this is given back once it is empty.
+const KEEP: usize = 1 << 20;
+
+/// Serves the connection until it is closed; returns why.
+pub(crate) async fn run(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    stream: Arc<TcpStream>,
+) -> String {
+    let mut closing = connection.0.closing.subscribe();
+    let reader = Ended(tokio::spawn(read(
+        shared.clone(),
+        connection.clone(),
+        stream,
+    )));
+    let writer = {
+        let connection = connection.clone();
+        Ended(tokio::spawn(async move {
+            connection.0.outbox.run().await.to_string()
+        }))
+    };
+    tokio::select! {
+        reason = reader.reason() => reason,
+        reason = writer.reason() => reason,
+        reason = tick(connection, shared.config.net_ticktime) => reason,
+        reason = closing.wait_for(Option::is_some) =>
+            reason.ok().and_then(|reason| reason.clone()).unwrap_or_default(),
+    }
+}
+
+/// A task that ends with the one that waits for it.
+struct Ended(JoinHandle<String>);
+
+impl Ended {
+    async fn reason(mut self) -> String {
+        (&mut self.0)
+            .await
+            .unwrap_or_else(|error| format!("internal error: {error}"))
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn read(shared: Arc<Shared>, connection: Connection, stream: Arc<TcpStream>) -> String {
+    let mut buffer = BytesMut::new();
+    let limit = shared.config.limits.frame_bytes;
+    loop {
+        if let Err(error) = stream.readable().await {
+            return error.to_string();
+        }
+        // Makes room for what is missing of a large frame, but not for more than has come already.
+        buffer.reserve(missing(&buffer).min(buffer.len()).max(READ));
+        match stream.try_read_buf(&mut buffer) {
+            Ok(0) => return "closed by the peer".to_owned(),
+            Ok(_) => connection.heard(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => return error.to_string(),
+        }
+        if let Err(reason) = frames(&shared, &connection, &mut buffer, limit) {
+            return reason;
+        }
+        if buffer.is_empty() && buffer.capacity() > KEEP {
+            buffer = BytesMut::new();
+        }
+        // A peer that does not take answers need not ask more.
+        connection.0.outbox.room().await;
+    }
+}
+
+fn length(buffer: &[u8]) -> Option<usize> {
+    buffer
+        .first_chunk()
+        .map(|head| u32::from_be_bytes(*head) as usize)
+}
+
+/// Bytes that the frame at the start of the buffer still needs.
+fn missing(buffer: &[u8]) -> usize {
+    length(buffer).map_or(0, |len| (4 + len).saturating_sub(buffer.len()))
+}
+
+/// Acts on every frame that the buffer holds whole.
+fn frames(
+    shared: &Shared,
+    connection: &Connection,
+    buffer: &mut BytesMut,
+    limit: usize,
+) -> Result<(), String> {
+    while let Some(len) = length(buffer) {
+        if len > limit {
+            return Err(format!(
+                "a frame of {len} bytes; at most {limit} are accepted"
+            ));
+        }
+        let Some(frame) = buffer.get(4..4 + len) else {
+            break;
+        };
+        match len {
+            0 => connection.check(connection.0.outbox.answer_tick()),
+            _ => dispatch::frame(shared, connection, frame).map_err(|error| error.to_string())?,
+        }
+        buffer.advance(4 + len);
+    }
+    Ok(())
+}
+
+/// Ticks four times in `ticktime`; ends when the peer has been silent for longer.
+async fn tick(connection: &Connection, ticktime: Duration) -> String {
+    let mut timer = tokio::time::interval(ticktime / 4);
+    timer.tick().await;
+    loop {
+        timer.tick().await;
+        if connection.silence() > ticktime {
+            return format!(
+                "nothing heard for {} s (net_ticktime)",
+                ticktime.as_secs_f32()
+            );
+        }
+        connection.check(connection.0.outbox.push(true, |_| {}));
+    }
+}
+
+impl Connection {
+    fn heard(&self) {
+        let now = self.0.since.elapsed().as_millis() as u64;
+        self.0.heard.store(now, Ordering::Relaxed);
+    }
+
+    fn silence(&self) -> Duration {
+        let heard = Duration::from_millis(self.0.heard.load(Ordering::Relaxed));
+        self.0.since.elapsed().saturating_sub(heard)
+    }
+}

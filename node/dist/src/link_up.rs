@@ -1,0 +1,204 @@
+//! From a socket to a connection, accepted or dialled.
+
+use crate::connection::outbox::Outbox;
+use crate::connection::watchers::Watchers;
+use crate::connection::{Connection, Inner, run};
+use crate::epmd::client;
+use crate::flags;
+use crate::handshake::message::Introduction;
+use crate::handshake::{self, HandshakeError, Peer};
+use crate::node::{Shared, split_name};
+use crate::process::Origin;
+use esdb_etf::Term;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::JoinSet;
+
+/// Lets peers in, for ever.
+pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let mut handshakes = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => match shared.permits.clone().try_acquire_owned() {
+                    Ok(permit) => {
+                        handshakes.spawn(welcome(shared.clone(), stream, address, permit));
+                    }
+                    Err(_) => tracing::warn!(%address, "refused: too many connections"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = handshakes.join_next() => {}
+        }
+    }
+}
+
+fn introduction(shared: &Shared) -> Introduction {
+    Introduction {
+        flags: flags::OURS,
+        creation: shared.local.creation,
+        name: shared.local.name.to_string(),
+        old: false,
+    }
+}
+
+/// Shakes hands with a node that dialled.
+async fn welcome(
+    shared: Arc<Shared>,
+    mut stream: TcpStream,
+    address: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) {
+    let mut name = None;
+    let ours = introduction(&shared);
+    let shake = handshake::accept(
+        &mut stream,
+        &ours,
+        &shared.config.cookie,
+        &shared.peers,
+        &mut name,
+    );
+    let result = tokio::time::timeout(shared.config.limits.handshake, shake)
+        .await
+        .unwrap_or(Err(HandshakeError::Timeout));
+    match result {
+        Ok(peer) => establish(&shared, stream, peer, false, permit),
+        Err(error @ HandshakeError::Simultaneous) => {
+            tracing::debug!(%address, peer = name, %error, "refused a connection");
+        }
+        Err(error) => tracing::warn!(%address, peer = name, %error, "refused a connection"),
+    }
+}
+
+/// Why a node could not be connected with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    #[error("{0:?} is no node name")]
+    Name(String),
+    #[error("its host cannot be found: {0}")]
+    Host(#[source] io::Error),
+    #[error(transparent)]
+    Epmd(#[from] crate::epmd::EpmdError),
+    #[error("it cannot be reached: {0}")]
+    Connect(#[source] io::Error),
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+}
+
+/// Connects with the node `name`, unless that has happened already.
+pub(crate) async fn dial(shared: &Arc<Shared>, name: &str) -> Result<(), DialError> {
+    let limit = shared.config.limits.handshake;
+    let (alive, host) = split_name(name).map_err(|_| DialError::Name(name.to_owned()))?;
+    let permit = shared
+        .permits
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| HandshakeError::Limit)?;
+    let mut epmd = tokio::net::lookup_host((host, shared.config.epmd_port))
+        .await
+        .map_err(DialError::Host)?
+        .collect::<Vec<_>>();
+    // Nodes listen on IPv4, unless they are told otherwise.
+    epmd.sort_by_key(SocketAddr::is_ipv6);
+    let epmd = epmd
+        .first()
+        .copied()
+        .ok_or_else(|| DialError::Host(io::ErrorKind::NotFound.into()))?;
+    let address = SocketAddr::new(epmd.ip(), client::port(epmd, alive).await?);
+    let mut stream = tokio::time::timeout(limit, TcpStream::connect(address))
+        .await
+        .map_err(|_| HandshakeError::Timeout)?
+        .map_err(DialError::Connect)?;
+    let Some(mut dialling) = shared.peers.dial(name) else {
+        return Ok(());
+    };
+    let ours = introduction(shared);
+    let peer = tokio::select! {
+        shaken = tokio::time::timeout(
+            limit,
+            handshake::connect(&mut stream, &ours, &shared.config.cookie, name),
+        ) => shaken.unwrap_or(Err(HandshakeError::Timeout))?,
+        _ = &mut dialling.lost => return Err(HandshakeError::Simultaneous.into()),
+    };
+    establish(shared, stream, peer, true, permit);
+    Ok(())
+}
+
+/// Serves the connection in a task of its own.
+fn establish(
+    shared: &Arc<Shared>,
+    stream: TcpStream,
+    peer: Peer,
+    dialled: bool,
+    permit: OwnedSemaphorePermit,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "replies to {} may be late", peer.name);
+    }
+    let stream = Arc::new(stream);
+    let limits = &shared.config.limits;
+    let connection = Connection(Arc::new(Inner {
+        peer: Arc::from(peer.name),
+        creation: peer.creation,
+        flags: peer.flags,
+        dialled,
+        since: Instant::now(),
+        outbox: Outbox::new(stream.clone(), limits.queued_frames, limits.queued_bytes),
+        watchers: Watchers::default(),
+        closing: watch::Sender::new(None),
+        gone: watch::Sender::new(false),
+        heard: AtomicU64::new(0),
+        local: shared.local.clone(),
+    }));
+    // Known before the dialling is forgotten, so that the peer cannot come in between.
+    let old = shared.peers.insert(&connection);
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        replace(&shared, &connection, old).await;
+        serve(&shared, &connection, stream).await;
+        drop(permit);
+    });
+}
+
+/// Closes an older connection to the same peer, until the new one has its place.
+async fn replace(shared: &Shared, connection: &Connection, mut old: Option<Connection>) {
+    while let Some(lost) = old {
+        lost.close("the peer has made a new connection");
+        lost.gone().await;
+        old = shared.peers.insert(connection);
+    }
+}
+
+async fn serve(shared: &Arc<Shared>, connection: &Connection, stream: Arc<TcpStream>) {
+    let peer = connection.peer();
+    tracing::info!(peer, creation = connection.peer_creation(), "connected");
+    shared.pg.connected(shared, connection);
+    let reason = match shared.stopping.load(Ordering::Relaxed) {
+        true => "this node stops".to_owned(),
+        false => run::run(shared, connection, stream).await,
+    };
+    tracing::info!(peer, reason, "disconnected");
+    connection.close(&reason);
+    shared.peers.remove(connection);
+    shared.pg.disconnected(connection);
+    shared.calls.disconnected(connection);
+    let origin = Origin {
+        connection,
+        sender: None,
+    };
+    for (reference, monitor) in connection.0.watchers.take_all() {
+        let process = shared.processes.get(monitor.key);
+        if let (Some(process), Ok((reference, _))) = (process, Term::take(&reference)) {
+            process.demonitored(&origin, reference);
+        }
+    }
+    connection.0.gone.send_replace(true);
+}

@@ -1,0 +1,41 @@
+//! The two messages that a scope process of this node sends to one of a BEAM node.
+//!
+//! A scope process of OTP 25 or older crashes on any message that it does not know, and the
+//! published clients do not start theirs again. So nothing else is ever sent: no `join` and no
+//! `leave`, which can name a group that the receiver does not hold. Source: `pg.erl` of OTP 25.
+
+use esdb_etf::{Pid, put};
+
+/// `{discover, Scope}`: asks for the receiver's groups, and makes the sender known to it.
+pub fn discover(out: &mut Vec<u8>, scope: &Pid) {
+    put::tuple(out, 2);
+    put::atom(out, "discover");
+    scope.put(out);
+}
+
+/// `{'$gen_cast', {sync, Scope, [{Group, [Pid]}]}}`: all groups of the sender, which replace those
+/// that the receiver knew of. Groups without members are left out; each group must come once.
+pub fn sync<'a>(
+    out: &mut Vec<u8>,
+    scope: &Pid,
+    groups: impl Iterator<Item = (&'a str, &'a [Pid])> + Clone,
+) {
+    let groups = groups.filter(|(_, pids)| !pids.is_empty());
+    put::tuple(out, 2);
+    put::atom(out, "$gen_cast");
+    put::tuple(out, 3);
+    put::atom(out, "sync");
+    scope.put(out);
+    let count = groups.clone().count();
+    if count > 0 {
+        put::list(out, count);
+    }
+    for (group, pids) in groups {
+        put::tuple(out, 2);
+        put::atom(out, group);
+        put::list(out, pids.len());
+        pids.iter().for_each(|pid| pid.put(out));
+        put::nil(out);
+    }
+    put::nil(out);
+}

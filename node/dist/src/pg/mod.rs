@@ -1,0 +1,116 @@
+//! Process groups, as `pg` of OTP has them: a peer's scope process is told which processes of this
+//! node are in which groups, and clients find them there.
+//!
+//! This node is hidden, so no peer speaks first; from the first `discover` on it is a member like
+//! any other. Source: `pg.erl` of OTP 25.
+
+pub mod message;
+pub(crate) mod scope;
+
+use crate::connection::Connection;
+use crate::node::Shared;
+use esdb_etf::Pid;
+use parking_lot::Mutex;
+use scope::Scope;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What must be over before a newly connected node is told of the groups.
+pub type SyncGate = dyn Fn(&Connection) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+
+#[derive(Default)]
+pub(crate) struct Pg {
+    scopes: Mutex<BTreeMap<String, Arc<Scope>>>,
+    gate: Mutex<Option<Arc<SyncGate>>>,
+    /// Connections that are waiting at the gate.
+    held: Mutex<Vec<Connection>>,
+}
+
+impl Pg {
+    pub(crate) fn set_gate(&self, gate: Arc<SyncGate>) {
+        *self.gate.lock() = Some(gate);
+    }
+
+    pub(crate) fn join(&self, shared: &Shared, scope: &str, group: &str, pids: &[Pid]) {
+        if !pids.is_empty() {
+            self.scope(shared, scope)
+                .change(group, |members| members.extend_from_slice(pids));
+        }
+    }
+
+    pub(crate) fn leave(&self, scope: &str, group: &str, pids: &[Pid]) {
+        let scope = self.scopes.lock().get(scope).cloned();
+        if let Some(scope) = scope {
+            scope.change(group, |members| {
+                for pid in pids {
+                    if let Some(at) = members.iter().position(|member| member == pid) {
+                        members.remove(at);
+                    }
+                }
+            });
+        }
+    }
+
+    pub(crate) fn forget(&self, pid: &Pid) {
+        for scope in self.all() {
+            scope.forget(pid);
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Scope>> {
+        self.scopes.lock().values().cloned().collect()
+    }
+
+    /// The scope of that name; made, registered and announced at its first use.
+    fn scope(&self, shared: &Shared, name: &str) -> Arc<Scope> {
+        let mut scopes = self.scopes.lock();
+        if let Some(scope) = scopes.get(name) {
+            return scope.clone();
+        }
+        let scope = Arc::new(Scope::new(name, shared.processes.new_pid()));
+        shared.processes.insert(&scope.pid, scope.clone());
+        shared.processes.register(name, &scope.pid);
+        scopes.insert(name.to_owned(), scope.clone());
+        drop(scopes);
+        for connection in shared.peers.all() {
+            let released = !self.is_held(&connection);
+            scope.connected(&shared.runtime, &connection, released);
+        }
+        scope
+    }
+
+    fn is_held(&self, connection: &Connection) -> bool {
+        self.held.lock().iter().any(|held| held.is_same(connection))
+    }
+
+    pub(crate) fn connected(&self, shared: &Arc<Shared>, connection: &Connection) {
+        let gate = self.gate.lock().clone();
+        if let Some(gate) = &gate {
+            self.held.lock().push(connection.clone());
+            let (shared, connection) = (shared.clone(), connection.clone());
+            let open = gate(&connection);
+            tokio::spawn(async move {
+                open.await;
+                shared.pg.release(&connection);
+            });
+        }
+        for scope in self.all() {
+            scope.connected(&shared.runtime, connection, gate.is_none());
+        }
+    }
+
+    fn release(&self, connection: &Connection) {
+        self.held.lock().retain(|held| !held.is_same(connection));
+        for scope in self.all() {
+            scope.release(connection);
+        }
+    }
+
+    pub(crate) fn disconnected(&self, connection: &Connection) {
+        self.held.lock().retain(|held| !held.is_same(connection));
+        for scope in self.all() {
+            scope.disconnected(connection);
+        }
+    }
+}

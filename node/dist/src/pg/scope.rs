@@ -1,0 +1,243 @@
+//! One scope: its groups, and the scope processes of the peers that are told of them.
+
+use super::message;
+use crate::connection::Connection;
+use crate::gen_server::{self, Request};
+use crate::process::{Origin, Process};
+use crate::raw::Raw;
+use esdb_etf::{Kind, Pid, Reference, Term, put};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// After so long a peer that did not answer is asked again; the time doubles.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LAST_DELAY: Duration = Duration::from_secs(2);
+
+/// The scope process of this node.
+pub(crate) struct Scope {
+    pub(crate) name: String,
+    pub(crate) pid: Pid,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    groups: BTreeMap<String, Vec<Pid>>,
+    peers: Vec<Peer>,
+}
+
+/// What is known of the scope at one peer.
+struct Peer {
+    connection: Connection,
+    /// Raw pid of its scope process, once it has spoken.
+    scope: Option<Raw>,
+    /// The monitor of its scope process.
+    monitor: Option<Reference>,
+    /// It may be told of the groups.
+    released: bool,
+    /// Its scope process has ended.
+    lost: Arc<Notify>,
+    keeper: JoinHandle<()>,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+impl Peer {
+    /// Tells the peer of all groups, if it can and may be told.
+    fn sync(&self, scope: &Pid, groups: &BTreeMap<String, Vec<Pid>>) {
+        if let Some(to) = self.scope.as_ref().filter(|_| self.released) {
+            let groups = groups
+                .iter()
+                .map(|(name, pids)| (name.as_str(), pids.as_slice()));
+            self.connection
+                .send(to, true, |out| message::sync(out, scope, groups));
+        }
+    }
+}
+
+impl Scope {
+    pub(crate) fn new(name: &str, pid: Pid) -> Self {
+        Scope {
+            name: name.to_owned(),
+            pid,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Changes the members of `group` and tells all peers.
+    pub(crate) fn change(&self, group: &str, change: impl FnOnce(&mut Vec<Pid>)) {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let members = state.groups.entry(group.to_owned()).or_default();
+        change(members);
+        if members.is_empty() {
+            state.groups.remove(group);
+        }
+        for peer in &state.peers {
+            peer.sync(&self.pid, &state.groups);
+        }
+    }
+
+    /// Takes a pid that has ended out of all groups.
+    pub(crate) fn forget(&self, pid: &Pid) {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let mut changed = false;
+        state.groups.retain(|_, members| {
+            let before = members.len();
+            members.retain(|member| member != pid);
+            changed |= members.len() != before;
+            !members.is_empty()
+        });
+        for peer in state.peers.iter().filter(|_| changed) {
+            peer.sync(&self.pid, &state.groups);
+        }
+    }
+
+    /// Begins to speak with the scope at a peer.
+    pub(crate) fn connected(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        connection: &Connection,
+        released: bool,
+    ) {
+        let mut state = self.state.lock();
+        if state
+            .peers
+            .iter()
+            .any(|peer| peer.connection.is_same(connection))
+        {
+            return;
+        }
+        let lost = Arc::new(Notify::new());
+        let keeper = runtime.spawn(keep(self.clone(), connection.clone(), lost.clone()));
+        state.peers.push(Peer {
+            connection: connection.clone(),
+            scope: None,
+            monitor: None,
+            released,
+            lost,
+            keeper,
+        });
+    }
+
+    /// The peer may be told of the groups from now on.
+    pub(crate) fn release(&self, connection: &Connection) {
+        self.with(connection, |peer, groups| {
+            peer.released = true;
+            peer.sync(&self.pid, groups);
+        });
+    }
+
+    pub(crate) fn disconnected(&self, connection: &Connection) {
+        self.state
+            .lock()
+            .peers
+            .retain(|peer| !peer.connection.is_same(connection));
+    }
+
+    fn with(
+        &self,
+        connection: &Connection,
+        act: impl FnOnce(&mut Peer, &BTreeMap<String, Vec<Pid>>),
+    ) {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if let Some(peer) = state
+            .peers
+            .iter_mut()
+            .find(|p| p.connection.is_same(connection))
+        {
+            act(peer, &state.groups);
+        }
+    }
+
+    /// Asks the peer's scope for its groups, unless it is known; true if it was unknown.
+    fn discover(&self, connection: &Connection) -> bool {
+        let mut unknown = false;
+        self.with(connection, |peer, _| {
+            unknown = peer.scope.is_none();
+            if !unknown {
+                return;
+            }
+            connection.send_to_name(&self.pid, &self.name, true, |out| {
+                message::discover(out, &self.pid);
+            });
+            if peer.monitor.is_none() {
+                let mut name = Vec::new();
+                put::atom(&mut name, &self.name);
+                peer.monitor = Some(connection.monitor(&self.pid, &name));
+            }
+        });
+        unknown
+    }
+}
+
+/// Asks until the peer's scope has answered, and again when it has ended. A name that nobody has
+/// yet swallows the question, so it is repeated.
+async fn keep(scope: Arc<Scope>, connection: Connection, lost: Arc<Notify>) {
+    let mut delay = FIRST_DELAY;
+    loop {
+        if scope.discover(&connection) {
+            let _asked_earlier = tokio::time::timeout(delay, lost.notified()).await;
+            delay = (delay * 2).min(LAST_DELAY);
+        } else {
+            lost.notified().await;
+            delay = FIRST_DELAY;
+        }
+    }
+}
+
+impl Process for Scope {
+    fn message(&self, origin: &Origin<'_>, message: Term<'_>) {
+        let known = |scope: Term<'_>, answer: bool| {
+            if scope.kind() == Kind::Pid {
+                self.with(origin.connection, |peer, groups| {
+                    peer.scope = Some(scope.as_bytes().into());
+                    if answer {
+                        peer.sync(&self.pid, groups);
+                    }
+                });
+            }
+        };
+        if let Request::Cast { request } = gen_server::parse(message) {
+            // The peer's own groups are of no use here.
+            if let Some([label, scope, _groups]) = request.as_array()
+                && label.is_atom("sync")
+            {
+                known(scope, false);
+            }
+            return;
+        }
+        // With two elements, and with a protocol version as third.
+        let mut elements = message.as_tuple().into_iter().flatten();
+        if let (Some(label), Some(scope)) = (elements.next(), elements.next())
+            && label.is_atom("discover")
+        {
+            known(scope, true);
+        }
+    }
+
+    fn down(&self, origin: &Origin<'_>, reference: Term<'_>, reason: Term<'_>) {
+        let reference = reference.as_reference();
+        self.with(origin.connection, |peer, _| {
+            if peer.monitor.is_some() && peer.monitor == reference {
+                peer.monitor = None;
+                peer.scope = None;
+                // One that never was is asked for again in time.
+                if !reason.is_atom("noproc") {
+                    peer.lost.notify_one();
+                }
+            }
+        });
+    }
+}
