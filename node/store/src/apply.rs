@@ -36,7 +36,14 @@ struct Append<'a> {
 
 impl Machine {
     pub fn new(published: Arc<Published>, state: State, heads: Heads) -> Self {
-        Self { published, state, tick: 0, heads, stopped: None, scratch: Vec::new() }
+        Self {
+            published,
+            state,
+            tick: 0,
+            heads,
+            stopped: None,
+            scratch: Vec::new(),
+        }
     }
 
     fn active(&self) -> &Memtable {
@@ -50,17 +57,34 @@ impl Machine {
         batch: &Bytes,
         command: &[u8],
     ) -> Result<Outcome, StoreError> {
-        let Some(command) = Command::parse(command) else { return Ok(Outcome::Malformed) };
+        let Some(command) = Command::parse(command) else {
+            return Ok(Outcome::Malformed);
+        };
         let (Command::Append { stream, .. } | Command::Delete { stream }) = command;
         let published = self.published.clone();
-        let mut entry = self.heads.take(stream, || published.head(stream, Bound::ALL))?;
+        let mut entry = self
+            .heads
+            .take(stream, || published.head(stream, Bound::ALL))?;
         let outcome = match command {
-            Command::Append { count: 0, .. } => Outcome::Unchanged { current: entry.current() },
-            Command::Append { expected, bodies, .. } => {
+            Command::Append { count: 0, .. } => Outcome::Unchanged {
+                current: entry.current(),
+            },
+            Command::Append {
+                expected, bodies, ..
+            } => {
                 let mut reader = Reader(bodies);
                 let next = || reader.framed().and_then(Body::parse);
                 let events = std::iter::from_fn(next).collect();
-                self.append(&mut entry, clock_us, batch, &Append { expected, events, bodies })?
+                self.append(
+                    &mut entry,
+                    clock_us,
+                    batch,
+                    &Append {
+                        expected,
+                        events,
+                        bodies,
+                    },
+                )?
             }
             Command::Delete { .. } => self.delete(&mut entry),
         };
@@ -110,11 +134,19 @@ impl Machine {
             };
             entry.window = Some(Window::new(end, read));
         }
-        let (Some(window), Some(head)) = (&entry.window, entry.head) else { return Ok(None) };
-        let whole = hashes.first().map(|first| window.find(*first)).unwrap_or_default();
+        let (Some(window), Some(head)) = (&entry.window, entry.head) else {
+            return Ok(None);
+        };
+        let whole = hashes
+            .first()
+            .map(|first| window.find(*first))
+            .unwrap_or_default();
         for version in whole {
             let place = version..version + hashes.len() as u64;
-            let same = place.clone().zip(hashes).all(|(at, hash)| *hash != 0 && window.at(at) == *hash);
+            let same = place
+                .clone()
+                .zip(hashes)
+                .all(|(at, hash)| *hash != 0 && window.at(at) == *hash);
             if same && let Some(position) = self.holds(head, version, events)? {
                 let version = place.end - 1;
                 return Ok(Some(Outcome::Appended { version, position }));
@@ -122,8 +154,13 @@ impl Machine {
         }
         for (event, hash) in events.iter().zip(hashes) {
             for version in window.find(*hash) {
-                if self.holds(head, version, std::slice::from_ref(event))?.is_some() {
-                    return Ok(Some(Outcome::WrongVersion { current: entry.current() }));
+                if self
+                    .holds(head, version, std::slice::from_ref(event))?
+                    .is_some()
+                {
+                    return Ok(Some(Outcome::WrongVersion {
+                        current: entry.current(),
+                    }));
                 }
             }
         }
@@ -147,7 +184,8 @@ impl Machine {
             });
             last = Some(recorded.position);
         };
-        self.published.read(head.number, versions, Direction::Forward, &mut compare)?;
+        self.published
+            .read(head.number, versions, Direction::Forward, &mut compare)?;
         Ok(last.filter(|_| same && rest.len() == 0))
     }
 
@@ -188,15 +226,25 @@ impl Machine {
         }
         self.state.events += append.events.len() as u64;
         let last_version = version.saturating_sub(1);
-        entry.head = Some(Head { number, last_version });
-        Outcome::Appended { version: last_version, position: self.state.next_position - 1 }
+        entry.head = Some(Head {
+            number,
+            last_version,
+        });
+        Outcome::Appended {
+            version: last_version,
+            position: self.state.next_position - 1,
+        }
     }
 
     fn delete(&mut self, entry: &mut Entry) -> Outcome {
         let next_version = entry.next_version();
-        let Some(head) = entry.head.take() else { return Outcome::Deleted { existed: false } };
+        let Some(head) = entry.head.take() else {
+            return Outcome::Deleted { existed: false };
+        };
         entry.window = None;
-        self.active().write().delete(head.number, &entry.name, next_version, self.tick);
+        self.active()
+            .write()
+            .delete(head.number, &entry.name, next_version, self.tick);
         self.active().charge(256);
         self.tick += 1;
         self.state.events -= next_version;

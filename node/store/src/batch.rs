@@ -62,10 +62,16 @@ pub(crate) fn parse(batch: &[u8]) -> Result<(u64, Vec<&[u8]>), StoreError> {
         Some(_) => return Err(StoreError::Batch("its format is not known to this version")),
         None => return Err(StoreError::Batch("it is empty")),
     }
-    let clock = reader.u64().ok_or(StoreError::Batch("it ends inside the clock"))?;
+    let clock = reader
+        .u64()
+        .ok_or(StoreError::Batch("it ends inside the clock"))?;
     let mut commands = Vec::new();
     while !reader.0.is_empty() {
-        commands.push(reader.framed().ok_or(StoreError::Batch("it ends inside a command"))?);
+        commands.push(
+            reader
+                .framed()
+                .ok_or(StoreError::Batch("it ends inside a command"))?,
+        );
     }
     Ok((clock, commands))
 }

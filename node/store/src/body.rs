@@ -57,8 +57,15 @@ impl<'a> Body<'a> {
             *field = reader.bytes(length)?;
         }
         reader.end().filter(|()| flags & !ID_GIVEN == 0)?;
-        let [id, event_type, data, metadata, tags, data_content_type, metadata_content_type] =
-            fields;
+        let [
+            id,
+            event_type,
+            data,
+            metadata,
+            tags,
+            data_content_type,
+            metadata_content_type,
+        ] = fields;
         Some(Self {
             id_given: flags & ID_GIVEN != 0,
             id,

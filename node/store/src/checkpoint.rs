@@ -58,12 +58,24 @@ impl Writer<'_> {
     fn write_events(&mut self) -> Result<(), StoreError> {
         let mut table = self.transaction.open_table(EVENTS)?;
         let mut cursor = table.upper_bound_mut(Bound::<u64>::Unbounded)?;
-        for run in self.content.runs.iter().filter(|run| !self.dead.contains(&run.number)) {
+        for run in self
+            .content
+            .runs
+            .iter()
+            .filter(|run| !self.dead.contains(&run.number))
+        {
             let (number, name, epoch_us) = (run.number, &*run.name, run.epoch_us);
             for (at, (raw, _)) in (0..).zip(run.raw()) {
                 let version = run.first_version + at;
                 let position = run.first_position + at;
-                EventRow { number, version, epoch_us, name, raw }.seal(position, &mut self.row);
+                EventRow {
+                    number,
+                    version,
+                    epoch_us,
+                    name,
+                    raw,
+                }
+                .seal(position, &mut self.row);
                 cursor.insert_before(position, self.row.as_slice())?;
             }
             self.counts.add(run.first_position, run.count.into());
@@ -74,7 +86,9 @@ impl Writer<'_> {
 
     fn write_state(&mut self, state: &State) -> Result<(), StoreError> {
         state.seal(&mut self.row);
-        self.transaction.open_table(META)?.insert(STATE, self.row.as_slice())?;
+        self.transaction
+            .open_table(META)?
+            .insert(STATE, self.row.as_slice())?;
         Ok(())
     }
 }

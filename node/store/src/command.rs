@@ -89,7 +89,12 @@ fn begin(out: &mut Vec<u8>, kind: u8, stream: &[u8]) {
 #[derive(Debug)]
 pub(crate) enum Command<'a> {
     /// `bodies` holds `count` events, each with its length before it; every one has been parsed.
-    Append { stream: &'a [u8], expected: Expected, count: u32, bodies: &'a [u8] },
+    Append {
+        stream: &'a [u8],
+        expected: Expected,
+        count: u32,
+        bodies: &'a [u8],
+    },
     /// Ends the stream.
     Delete { stream: &'a [u8] },
 }
@@ -110,7 +115,12 @@ impl<'a> Command<'a> {
                     Body::parse(reader.framed()?)?;
                 }
                 reader.end()?;
-                Some(Command::Append { stream, expected, count, bodies })
+                Some(Command::Append {
+                    stream,
+                    expected,
+                    count,
+                    bodies,
+                })
             }
             DELETE => reader.end().map(|()| Command::Delete { stream }),
             _ => None,

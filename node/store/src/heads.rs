@@ -49,7 +49,12 @@ pub(crate) struct Heads {
 impl Heads {
     /// A cache of about `budget` bytes.
     pub fn new(budget: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, budget }
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            young_bytes: 0,
+            budget,
+        }
     }
 
     /// Takes what is remembered of a name, or what `load` finds out, out of the cache; to be given
@@ -66,7 +71,12 @@ impl Heads {
         if let Some(entry) = self.old.remove(name) {
             return Ok(entry);
         }
-        Ok(Entry { name: name.into(), head: load()?, window: None, counted: 0 })
+        Ok(Entry {
+            name: name.into(),
+            head: load()?,
+            window: None,
+            counted: 0,
+        })
     }
 
     /// Gives an entry back.

@@ -18,7 +18,10 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Everything: what the applying thread sees.
-    pub const ALL: Bound = Bound { end: u64::MAX, tick: u64::MAX };
+    pub const ALL: Bound = Bound {
+        end: u64::MAX,
+        tick: u64::MAX,
+    };
 }
 
 /// What a memtable knows of a name.
@@ -94,7 +97,11 @@ impl Content {
     fn stream(&mut self, number: u64, name: &Arc<[u8]>, next_version: u64) -> &mut Stream {
         self.streams.entry(number).or_insert_with(|| {
             self.names.entry(name.clone()).or_default().push(number);
-            Stream { first_version: next_version, runs: Vec::new(), died: None }
+            Stream {
+                first_version: next_version,
+                runs: Vec::new(),
+                died: None,
+            }
         })
     }
 
@@ -139,12 +146,21 @@ impl Content {
     /// What is known of `name`.
     pub fn find(&self, name: &[u8], bound: Bound) -> Seen {
         for number in self.names.get(name).into_iter().flatten().rev() {
-            let Some(stream) = self.streams.get(number) else { continue };
+            let Some(stream) = self.streams.get(number) else {
+                continue;
+            };
             if stream.died.is_some_and(|tick| tick < bound.tick) {
                 return Seen::Deleted;
             }
-            if let Some(run) = self.visible(stream, bound).last().and_then(|at| self.runs.get(*at)) {
-                return Seen::Alive { number: *number, last_version: run.end_version() - 1 };
+            if let Some(run) = self
+                .visible(stream, bound)
+                .last()
+                .and_then(|at| self.runs.get(*at))
+            {
+                return Seen::Alive {
+                    number: *number,
+                    last_version: run.end_version() - 1,
+                };
             }
         }
         Seen::Nothing
@@ -153,7 +169,9 @@ impl Content {
     /// The runs of a stream that the bound shows.
     fn visible<'a>(&self, stream: &'a Stream, bound: Bound) -> &'a [usize] {
         let seen = stream.runs.partition_point(|at| {
-            self.runs.get(*at).is_some_and(|run| run.first_position < bound.end)
+            self.runs
+                .get(*at)
+                .is_some_and(|run| run.first_position < bound.end)
         });
         stream.runs.get(..seen).unwrap_or_default()
     }
@@ -161,31 +179,54 @@ impl Content {
     /// The runs of a stream, seen or not, that hold versions from `from` up to before `end`; and
     /// the first version that is here, if there is any.
     pub fn runs_of(&self, number: u64, from: u64, end: u64) -> (Option<u64>, Vec<Arc<Run>>) {
-        let Some(stream) = self.streams.get(&number) else { return (None, Vec::new()) };
+        let Some(stream) = self.streams.get(&number) else {
+            return (None, Vec::new());
+        };
         let run = |at: &usize| self.runs.get(*at);
-        let first =
-            stream.runs.partition_point(|at| run(at).is_some_and(|run| run.end_version() <= from));
-        let runs = stream.runs.get(first..).unwrap_or_default().iter().filter_map(run);
-        let runs = runs.take_while(|run| run.first_version < end).cloned().collect();
-        ((!stream.runs.is_empty()).then_some(stream.first_version), runs)
+        let first = stream
+            .runs
+            .partition_point(|at| run(at).is_some_and(|run| run.end_version() <= from));
+        let runs = stream
+            .runs
+            .get(first..)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(run);
+        let runs = runs
+            .take_while(|run| run.first_version < end)
+            .cloned()
+            .collect();
+        (
+            (!stream.runs.is_empty()).then_some(stream.first_version),
+            runs,
+        )
     }
 
     /// The run that holds `position`, or the first one after it.
     pub fn run_at(&self, position: u64) -> Option<(usize, &Arc<Run>)> {
-        let at = self.runs.partition_point(|run| run.end_position() <= position);
+        let at = self
+            .runs
+            .partition_point(|run| run.end_position() <= position);
         self.runs.get(at).map(|run| (at, run))
     }
 
     /// Up to `count` positions of a term from `from` on.
     pub fn positions(&self, term: &[u8], from: u64, count: usize, bound: Bound) -> Vec<u64> {
-        let Some(positions) = self.postings.get(term) else { return Vec::new() };
+        let Some(positions) = self.postings.get(term) else {
+            return Vec::new();
+        };
         let start = positions.partition_point(|position| *position < from);
         let rest = positions.get(start..).unwrap_or_default().iter().copied();
-        rest.take(count).take_while(|position| *position < bound.end).collect()
+        rest.take(count)
+            .take_while(|position| *position < bound.end)
+            .collect()
     }
 
     /// The numbers of streams whose deletion the bound shows.
     pub fn dead(&self, bound: Bound) -> impl Iterator<Item = u64> {
-        self.deaths.iter().take_while(move |(tick, _)| *tick < bound.tick).map(|(_, n)| *n)
+        self.deaths
+            .iter()
+            .take_while(move |(tick, _)| *tick < bound.tick)
+            .map(|(_, n)| *n)
     }
 }

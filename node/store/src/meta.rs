@@ -1,9 +1,9 @@
 //! The two rows that say what the database is (`header`) and how far it has come (`state`).
 
+use crate::StoreError;
 use crate::codec::{Reader, put_counted, put_varint};
 use crate::outcome::{Applied, LogPosition};
 use crate::tables::IN_META;
-use crate::StoreError;
 
 /// First bytes of the header.
 pub(crate) const MAGIC: &[u8; 8] = b"rsesdb\x01\n";
@@ -35,7 +35,9 @@ pub(crate) fn parse_header(value: &[u8]) -> Result<[u8; 16], String> {
     match reader.u32() {
         Some(FORMAT) => {}
         Some(other) => {
-            return Err(format!("its format is {other}, this version knows {FORMAT}"));
+            return Err(format!(
+                "its format is {other}, this version knows {FORMAT}"
+            ));
         }
         None => return Err("its header is cut short".to_owned()),
     }
@@ -110,8 +112,7 @@ impl State {
 
     pub fn open(value: &[u8]) -> Result<Self, StoreError> {
         let reader = IN_META.open(STATE.as_bytes(), value)?;
-        Self::read(reader)
-            .ok_or_else(|| IN_META.damaged(STATE.as_bytes(), "it cannot be read"))
+        Self::read(reader).ok_or_else(|| IN_META.damaged(STATE.as_bytes(), "it cannot be read"))
     }
 
     fn read(mut reader: Reader<'_>) -> Option<Self> {
@@ -128,6 +129,13 @@ impl State {
         };
         reader.end()?;
         let applied = Applied { last, membership };
-        Some(Self { applied, next_position, next_number, last_epoch_us, events, streams })
+        Some(Self {
+            applied,
+            next_position,
+            next_number,
+            last_epoch_us,
+            events,
+            streams,
+        })
     }
 }

@@ -59,7 +59,9 @@ pub(crate) fn seal(key: &[u8], positions: &[u64], out: &mut Vec<u8>) {
 pub(crate) fn open(key: &[u8], first: u64, value: &[u8]) -> Result<Vec<u64>, StoreError> {
     let mut reader = IN_POSTINGS.open(key, value)?;
     let positions = (|| {
-        let count = reader.varint().and_then(|count| usize::try_from(count).ok())?;
+        let count = reader
+            .varint()
+            .and_then(|count| usize::try_from(count).ok())?;
         let mut positions = Vec::with_capacity(count.min(MAX_CHUNK));
         let mut last = first;
         positions.push(first);

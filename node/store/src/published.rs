@@ -1,12 +1,12 @@
 //! What belongs together: the memtables and the checkpoint beneath them, swapped at once.
 
+use crate::Direction;
 use crate::StoreError;
 use crate::disk::{Disk, Visit};
 use crate::memtable::{Bound, Memtable, Seen};
 use crate::meta::State;
 use crate::run::Run;
 use crate::tables::Head;
-use crate::Direction;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -46,8 +46,14 @@ impl Published {
             match memtable.read().find(name, bound) {
                 Seen::Nothing => {}
                 Seen::Deleted => return Ok(None),
-                Seen::Alive { number, last_version } => {
-                    return Ok(Some(Head { number, last_version }));
+                Seen::Alive {
+                    number,
+                    last_version,
+                } => {
+                    return Ok(Some(Head {
+                        number,
+                        last_version,
+                    }));
                 }
             }
         }
@@ -58,7 +64,9 @@ impl Published {
         let mut on_disk = versions.clone();
         let mut in_memory = Vec::new();
         for memtable in self.memtables() {
-            let (first, mut runs) = memtable.read().runs_of(number, versions.start, versions.end);
+            let (first, mut runs) = memtable
+                .read()
+                .runs_of(number, versions.start, versions.end);
             if let Some(first) = first {
                 on_disk.end = on_disk.end.min(first.max(versions.start));
             }
@@ -79,20 +87,26 @@ impl Published {
         let places = self.places(number, versions.clone());
         match direction {
             Direction::Forward => {
-                self.disk.read_stream(number, places.on_disk, direction, visit)?;
+                self.disk
+                    .read_stream(number, places.on_disk, direction, visit)?;
                 for run in &places.in_memory {
                     let skip = versions.start.saturating_sub(run.first_version);
-                    run.events(skip).take_while(|event| event.version < versions.end).for_each(&mut *visit);
+                    run.events(skip)
+                        .take_while(|event| event.version < versions.end)
+                        .for_each(&mut *visit);
                 }
             }
             Direction::Backward => {
                 for run in places.in_memory.iter().rev() {
                     let skip = versions.start.saturating_sub(run.first_version);
-                    let seen = run.events(skip).take_while(|event| event.version < versions.end);
+                    let seen = run
+                        .events(skip)
+                        .take_while(|event| event.version < versions.end);
                     let events: Vec<_> = seen.collect();
                     events.into_iter().rev().for_each(&mut *visit);
                 }
-                self.disk.read_stream(number, places.on_disk, direction, visit)?;
+                self.disk
+                    .read_stream(number, places.on_disk, direction, visit)?;
             }
         }
         Ok(())
@@ -106,14 +120,21 @@ impl Published {
             let skip = usize::try_from(versions.start.saturating_sub(first)).unwrap_or(usize::MAX);
             hashes.extend(run.skip(skip));
         };
-        self.disk.runs(number, places.on_disk.clone(), Direction::Forward, |run| {
-            // Only a run's beginning is on disk if the rest would come after `on_disk`.
-            let end = usize::try_from(places.on_disk.end.saturating_sub(run.first_version));
-            take(run.first_version, &mut run.retry_hashes().take(end.unwrap_or(usize::MAX)));
-            Ok(true)
-        })?;
+        self.disk
+            .runs(number, places.on_disk.clone(), Direction::Forward, |run| {
+                // Only a run's beginning is on disk if the rest would come after `on_disk`.
+                let end = usize::try_from(places.on_disk.end.saturating_sub(run.first_version));
+                take(
+                    run.first_version,
+                    &mut run.retry_hashes().take(end.unwrap_or(usize::MAX)),
+                );
+                Ok(true)
+            })?;
         for run in &places.in_memory {
-            take(run.first_version, &mut run.raw().map(|(_, body)| body.retry_hash()));
+            take(
+                run.first_version,
+                &mut run.raw().map(|(_, body)| body.retry_hash()),
+            );
         }
         Ok(hashes)
     }

@@ -36,7 +36,11 @@ impl Run {
     /// The events, in order, with the bytes of their bodies.
     pub fn raw(&self) -> impl Iterator<Item = (&[u8], Body<'_>)> {
         let mut reader = Reader(&self.bodies);
-        std::iter::from_fn(move || reader.framed().and_then(|raw| Some((raw, Body::parse(raw)?))))
+        std::iter::from_fn(move || {
+            reader
+                .framed()
+                .and_then(|raw| Some((raw, Body::parse(raw)?)))
+        })
     }
 
     /// The events from the `skip`th on, in order.

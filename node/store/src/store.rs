@@ -25,7 +25,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memtable_bytes: 64 << 20, cache_bytes: 64 << 20 }
+        Self {
+            memtable_bytes: 64 << 20,
+            cache_bytes: 64 << 20,
+        }
     }
 }
 
@@ -63,12 +66,24 @@ impl Store {
         let disk = Arc::new(Disk::begin(&database.begin_read()?)?);
         let state = disk.state.clone();
         let active = Arc::new(Memtable::default());
-        let published = Arc::new(Published { active, frozen: None, disk });
+        let published = Arc::new(Published {
+            active,
+            frozen: None,
+            disk,
+        });
         let machine = Machine::new(published, state, Heads::new(options.cache_bytes / 2));
         let shown = RwLock::new(Shown::of(&machine));
         let (machine, checkpoint) = (Mutex::new(machine), Mutex::new(()));
         let checkpoints = AtomicU64::new(0);
-        Ok(Store { database, uuid, options, machine, shown, checkpoint, checkpoints })
+        Ok(Store {
+            database,
+            uuid,
+            options,
+            machine,
+            shown,
+            checkpoint,
+            checkpoints,
+        })
     }
 
     /// Random, given at creation.
@@ -137,7 +152,9 @@ impl Store {
     /// do that while the batch is being synced; what cannot be read shows when it is applied.
     pub fn prefetch(&self, batch: &[u8]) {
         let view = self.view();
-        let Ok((_, commands)) = batch::parse(batch) else { return };
+        let Ok((_, commands)) = batch::parse(batch) else {
+            return;
+        };
         let mut last = None;
         for stream in commands.into_iter().filter_map(command::Command::stream) {
             if last != Some(stream) && view.version(stream).is_err() {
@@ -189,7 +206,11 @@ impl Store {
         let disk = Arc::new(Disk::begin(&self.database.begin_read()?)?);
         let mut machine = self.machine.lock();
         let active = machine.published.active.clone();
-        let next = Arc::new(Published { active, frozen: None, disk });
+        let next = Arc::new(Published {
+            active,
+            frozen: None,
+            disk,
+        });
         let last = std::mem::replace(&mut machine.published, next);
         let shown = std::mem::replace(&mut *self.shown.write(), Shown::of(&machine));
         drop(machine);
@@ -210,9 +231,16 @@ impl Store {
             return Ok(None);
         }
         let memtable = machine.published.active.clone();
-        let frozen = Arc::new(Frozen { memtable, state: machine.state.clone() });
+        let frozen = Arc::new(Frozen {
+            memtable,
+            state: machine.state.clone(),
+        });
         let (active, kept) = (Arc::new(Memtable::default()), Some(frozen.clone()));
-        machine.published = Arc::new(Published { active, frozen: kept, disk });
+        machine.published = Arc::new(Published {
+            active,
+            frozen: kept,
+            disk,
+        });
         *self.shown.write() = Shown::of(&machine);
         Ok(Some(frozen))
     }
@@ -227,16 +255,28 @@ impl Store {
         let shown = self.shown.read();
         let published = &shown.view.published;
         let memtable_bytes = published.memtables().map(Memtable::bytes).sum();
-        Stats { memtable_bytes, checkpoints: self.checkpoints.load(Relaxed), ..shown.stats }
+        Stats {
+            memtable_bytes,
+            checkpoints: self.checkpoints.load(Relaxed),
+            ..shown.stats
+        }
     }
 }
 
 impl Shown {
     fn of(machine: &Machine) -> Self {
         let state = &machine.state;
-        let bound = Bound { end: state.next_position, tick: machine.tick };
+        let bound = Bound {
+            end: state.next_position,
+            tick: machine.tick,
+        };
         let published = machine.published.clone();
-        let view = View { published, bound, events: state.events, dead: Default::default() };
+        let view = View {
+            published,
+            bound,
+            events: state.events,
+            dead: Default::default(),
+        };
         let stats = Stats {
             events: state.events,
             streams: state.streams,
@@ -244,6 +284,10 @@ impl Shown {
             last_epoch_us: state.last_epoch_us,
             ..Stats::default()
         };
-        Shown { view, applied: state.applied.clone(), stats }
+        Shown {
+            view,
+            applied: state.applied.clone(),
+            stats,
+        }
     }
 }

@@ -130,7 +130,10 @@ impl Head {
     pub fn open(name: &[u8], value: &[u8]) -> Result<Self, StoreError> {
         let mut reader = IN_STREAMS.open(name, value)?;
         let head = (|| {
-            let head = Self { number: reader.u64()?, last_version: reader.u64()? };
+            let head = Self {
+                number: reader.u64()?,
+                last_version: reader.u64()?,
+            };
             reader.end().map(|()| head)
         })();
         head.ok_or_else(|| IN_STREAMS.damaged(name, MALFORMED))
@@ -167,7 +170,12 @@ impl<'a> RunRow<'a> {
             let expected = usize::try_from(count).ok()?.checked_mul(8)?;
             first_position.checked_add(count)?;
             version.checked_add(count)?;
-            let row = Self { first_version: version, first_position, count, hashes };
+            let row = Self {
+                first_version: version,
+                first_position,
+                count,
+                hashes,
+            };
             (hashes.is_empty() || hashes.len() == expected).then_some(row)
         })();
         row.ok_or_else(|| IN_RUNS.damaged(&key, MALFORMED))
@@ -196,5 +204,7 @@ pub(crate) fn seal_block(level: u8, block: u64, count: u64, out: &mut Vec<u8>) {
 pub(crate) fn open_block(level: u8, block: u64, value: &[u8]) -> Result<u64, StoreError> {
     let key = pair_key(level.into(), block);
     let mut reader = IN_BLOCKS.open(&key, value)?;
-    reader.u64().ok_or_else(|| IN_BLOCKS.damaged(&key, MALFORMED))
+    reader
+        .u64()
+        .ok_or_else(|| IN_BLOCKS.damaged(&key, MALFORMED))
 }

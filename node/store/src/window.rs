@@ -26,8 +26,10 @@ impl Window {
     /// The window of a stream whose last versions, up to `end`, have these hashes: [`WINDOW`] of
     /// them, or all.
     pub fn new(end: u64, hashes: Vec<u64>) -> Self {
-        let mut window =
-            Self { end: end.saturating_sub(hashes.len() as u64), ..Self::default() };
+        let mut window = Self {
+            end: end.saturating_sub(hashes.len() as u64),
+            ..Self::default()
+        };
         if window.end > 0 {
             window.hashes = vec![0; WINDOW as usize];
         }
@@ -64,12 +66,17 @@ impl Window {
 
     /// The versions with this hash, latest first.
     pub fn find(&self, hash: u64) -> Vec<u64> {
-        let marked = self.filter.get(word_of(hash)).is_none_or(|word| word & 1 << (hash % 64) != 0);
+        let marked = self
+            .filter
+            .get(word_of(hash))
+            .is_none_or(|word| word & 1 << (hash % 64) != 0);
         if hash == 0 || !marked {
             return Vec::new();
         }
         let start = self.end.saturating_sub(self.hashes.len() as u64);
-        let found = (start..self.end).rev().filter(|version| self.at(*version) == hash);
+        let found = (start..self.end)
+            .rev()
+            .filter(|version| self.at(*version) == hash);
         match self.hashes.contains(&hash) {
             true => found.collect(),
             false => Vec::new(),
@@ -97,15 +104,23 @@ fn word_of(hash: u64) -> usize {
 mod tests {
     use super::*;
 
+    fn hash(version: u64) -> u64 {
+        (version + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     #[test]
     fn the_last_thousand_are_found_and_no_others() {
         let mut window = Window::default();
         for version in 0..5_000u64 {
-            window.push((version + 1) * 0x9e37_79b9_7f4a_7c15);
+            window.push(hash(version));
         }
         for version in 0..5_000u64 {
-            let found = window.find((version + 1) * 0x9e37_79b9_7f4a_7c15);
-            let expected = if version < 4_000 { vec![] } else { vec![version] };
+            let found = window.find(hash(version));
+            let expected = if version < 4_000 {
+                vec![]
+            } else {
+                vec![version]
+            };
             assert_eq!(found, expected);
         }
     }

@@ -25,7 +25,11 @@ impl Writer<'_> {
         let mut numbers: Vec<u64> = self.dead.iter().copied().collect();
         numbers.sort_unstable();
         for number in numbers {
-            let end = self.content.streams.get(&number).map_or(0, |stream| stream.first_version);
+            let end = self
+                .content
+                .streams
+                .get(&number)
+                .map_or(0, |stream| stream.first_version);
             disk.runs(number, 0..end, Direction::Forward, |run| {
                 gone.runs.push((number, run.first_version));
                 gone.events.push((run.first_position, run.count));
@@ -54,7 +58,9 @@ impl Writer<'_> {
         for (first, count) in &gone.events {
             for position in *first..first + count {
                 disk.event(position, |row, _| {
-                    let Some(body) = crate::body::Body::parse(row.raw) else { return };
+                    let Some(body) = crate::body::Body::parse(row.raw) else {
+                        return;
+                    };
                     terms::each(&body, &mut self.row, |term| {
                         match gone.postings.get_mut(term) {
                             Some(positions) => positions.push(position),
@@ -86,7 +92,10 @@ impl Writer<'_> {
             let found = match table.range::<&[u8]>(term..=&*at)?.next_back().transpose()? {
                 Some((key, value)) => {
                     let first = position_of(term, key.value()).ok_or_else(missing)?;
-                    (key.value().to_vec(), open(key.value(), first, value.value())?)
+                    (
+                        key.value().to_vec(),
+                        open(key.value(), first, value.value())?,
+                    )
                 }
                 None => return Err(missing()),
             };

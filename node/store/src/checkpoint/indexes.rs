@@ -15,9 +15,14 @@ const WORTH_FILLING: usize = MAX_CHUNK / 2;
 impl Writer<'_> {
     /// The streams that live on, by number.
     fn living(&self) -> Vec<(u64, &Stream)> {
-        let streams = self.content.streams.iter().map(|(number, stream)| (*number, stream));
-        let mut living: Vec<_> =
-            streams.filter(|(_, s)| s.died.is_none() && !s.runs.is_empty()).collect();
+        let streams = self
+            .content
+            .streams
+            .iter()
+            .map(|(number, stream)| (*number, stream));
+        let mut living: Vec<_> = streams
+            .filter(|(_, s)| s.died.is_none() && !s.runs.is_empty())
+            .collect();
         living.sort_unstable_by_key(|(number, _)| *number);
         living
     }
@@ -29,7 +34,11 @@ impl Writer<'_> {
             let mut cursor = table.lower_bound_mut(Excluded((number, stream.first_version)))?;
             let mut hashes = Vec::new();
             let (mut version, mut position) = (stream.first_version, 0);
-            for run in stream.runs.iter().filter_map(|at| self.content.runs.get(*at)) {
+            for run in stream
+                .runs
+                .iter()
+                .filter_map(|at| self.content.runs.get(*at))
+            {
                 let next = position + hashes.len() as u64;
                 let fits = hashes.len() + run.count as usize <= MAX_RUN as usize;
                 if !hashes.is_empty() && !(fits && run.first_position == next) {
@@ -55,13 +64,21 @@ impl Writer<'_> {
         let mut names: Vec<_> = self.content.names.iter().collect();
         names.sort_unstable();
         for (name, numbers) in names {
-            let latest = numbers.last().and_then(|n| Some((*n, self.content.streams.get(n)?)));
-            let Some((number, stream)) = latest else { continue };
+            let latest = numbers
+                .last()
+                .and_then(|n| Some((*n, self.content.streams.get(n)?)));
+            let Some((number, stream)) = latest else {
+                continue;
+            };
             let run = stream.runs.last().and_then(|at| self.content.runs.get(*at));
             match run.filter(|_| stream.died.is_none()) {
                 Some(run) => {
                     let last_version = run.end_version() - 1;
-                    Head { number, last_version }.seal(name, &mut self.row);
+                    Head {
+                        number,
+                        last_version,
+                    }
+                    .seal(name, &mut self.row);
                     table.insert(&**name, self.row.as_slice())?;
                 }
                 None => drop(table.remove(&**name)?),
@@ -78,7 +95,11 @@ impl Writer<'_> {
         let mut alive = Vec::new();
         for (term, positions) in terms {
             alive.clear();
-            alive.extend(positions.iter().filter(|position| !is_in(&dead, **position)));
+            alive.extend(
+                positions
+                    .iter()
+                    .filter(|position| !is_in(&dead, **position)),
+            );
             if !alive.is_empty() {
                 self.write_term(&mut table, term, &alive)?;
             }
@@ -113,8 +134,13 @@ impl Writer<'_> {
     /// The positions of events that were deleted before they reached the disk: first of each run,
     /// and first after it, ascending.
     fn dead_positions(&self) -> Vec<(u64, u64)> {
-        let runs = self.content.runs.iter().filter(|run| self.dead.contains(&run.number));
-        runs.map(|run| (run.first_position, run.end_position())).collect()
+        let runs = self
+            .content
+            .runs
+            .iter()
+            .filter(|run| self.dead.contains(&run.number));
+        runs.map(|run| (run.first_position, run.end_position()))
+            .collect()
     }
 }
 
@@ -124,14 +150,25 @@ fn last_row(
     term: &[u8],
 ) -> Result<Option<(Vec<u8>, Vec<u64>)>, StoreError> {
     let end = row_key(term, u64::MAX);
-    let Some((key, value)) = table.range::<&[u8]>(term..=&*end)?.next_back().transpose()? else {
+    let Some((key, value)) = table
+        .range::<&[u8]>(term..=&*end)?
+        .next_back()
+        .transpose()?
+    else {
         return Ok(None);
     };
-    let Some(first) = position_of(term, key.value()) else { return Ok(None) };
-    Ok(Some((key.value().to_vec(), open(key.value(), first, value.value())?)))
+    let Some(first) = position_of(term, key.value()) else {
+        return Ok(None);
+    };
+    Ok(Some((
+        key.value().to_vec(),
+        open(key.value(), first, value.value())?,
+    )))
 }
 
 fn is_in(runs: &[(u64, u64)], position: u64) -> bool {
     let at = runs.partition_point(|(first, _)| *first <= position);
-    at.checked_sub(1).and_then(|at| runs.get(at)).is_some_and(|(_, end)| position < *end)
+    at.checked_sub(1)
+        .and_then(|at| runs.get(at))
+        .is_some_and(|(_, end)| position < *end)
 }

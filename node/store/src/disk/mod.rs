@@ -33,7 +33,9 @@ pub(crate) struct Disk {
 
 impl std::fmt::Debug for Disk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Disk").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Disk")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 

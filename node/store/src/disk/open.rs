@@ -15,9 +15,15 @@ pub(crate) const FILE: &str = "state.redb";
 /// Opens the database in `dir`, or creates it, and answers the store's UUID.
 pub(crate) fn open(dir: &Path, options: Options) -> Result<(Database, [u8; 16]), StoreError> {
     let path = dir.join(FILE);
-    let in_dir = |source| StoreError::Directory { path: dir.to_owned(), source };
+    let in_dir = |source| StoreError::Directory {
+        path: dir.to_owned(),
+        source,
+    };
     std::fs::create_dir_all(dir).map_err(in_dir)?;
-    let format = |reason| StoreError::Format { path: path.clone(), reason };
+    let format = |reason| StoreError::Format {
+        path: path.clone(),
+        reason,
+    };
     let mut builder = Database::builder();
     builder.set_cache_size(options.cache_bytes);
     let database = builder.create(&path).map_err(|error| match error {
@@ -32,11 +38,16 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<(Database, [u8; 16]),
         error => error.into(),
     })?;
     let read = database.begin_read()?;
-    let tables: Vec<_> = read.list_tables()?.map(|table| table.name().to_owned()).collect();
+    let tables: Vec<_> = read
+        .list_tables()?
+        .map(|table| table.name().to_owned())
+        .collect();
     if tables.is_empty() {
         let uuid = create(&database)?;
         // The file's name must be as durable as what is in it.
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(in_dir)?;
+        File::open(dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(in_dir)?;
         return Ok((database, uuid));
     }
     if !tables.iter().any(|table| table == META.name()) {
@@ -75,7 +86,10 @@ fn create(database: &Database) -> Result<[u8; 16], StoreError> {
 /// of one process gets keys of its own; nothing secret hangs on it.
 fn random_uuid() -> [u8; 16] {
     let nonce = (std::process::id(), std::time::SystemTime::now());
-    let [high, low] = [RandomState::new().hash_one(nonce), RandomState::new().hash_one(nonce)];
+    let [high, low] = [
+        RandomState::new().hash_one(nonce),
+        RandomState::new().hash_one(nonce),
+    ];
     let number = u128::from(high) << 64 | u128::from(low);
     let versioned = number & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     versioned.to_be_bytes()

@@ -36,7 +36,9 @@ impl DeadRuns {
             before += count;
             run
         });
-        Self { runs: counted.collect() }
+        Self {
+            runs: counted.collect(),
+        }
     }
 
     /// Number of dead events before `position`.
@@ -58,7 +60,10 @@ impl Disk {
             let shift = 8 * u32::from(level);
             let start = first >> shift;
             let mut found = false;
-            for row in self.blocks.range((level, start)..(level, start.saturating_add(FAN_OUT)))? {
+            for row in self
+                .blocks
+                .range((level, start)..(level, start.saturating_add(FAN_OUT)))?
+            {
                 let (key, value) = row?;
                 let block = key.value().1;
                 let count = open_block(level, block, value.value())?;
@@ -122,14 +127,25 @@ impl Disk {
         let (first, last) = (block_of(1, from), block_of(1, end - 1));
         for block in [first, last] {
             let from = block * FAN_OUT;
-            let held = self.events.range(from..from.saturating_add(FAN_OUT))?.count() as u64;
+            let held = self
+                .events
+                .range(from..from.saturating_add(FAN_OUT))?
+                .count() as u64;
             let value = self.blocks.get((1, block))?;
-            let counted = value.map(|value| open_block(1, block, value.value())).transpose()?;
+            let counted = value
+                .map(|value| open_block(1, block, value.value()))
+                .transpose()?;
             if held != counted.unwrap_or(0) {
-                return Err(IN_EVENTS.damaged(&from.to_be_bytes(), "an event of its block is missing"));
+                return Err(
+                    IN_EVENTS.damaged(&from.to_be_bytes(), "an event of its block is missing")
+                );
             }
         }
-        match self.blocks.range((1, first + 1)..(1, last.max(first + 1)))?.next() {
+        match self
+            .blocks
+            .range((1, first + 1)..(1, last.max(first + 1)))?
+            .next()
+        {
             Some(row) => {
                 let block = row?.0.value().1 * FAN_OUT;
                 Err(IN_EVENTS.damaged(&block.to_be_bytes(), "the events of its block are missing"))

@@ -10,7 +10,9 @@ impl Disk {
     /// Where the stream ends, if there is one.
     pub fn head(&self, name: &[u8]) -> Result<Option<Head>, StoreError> {
         let value = self.streams.get(name)?;
-        value.map(|value| Head::open(name, value.value())).transpose()
+        value
+            .map(|value| Head::open(name, value.value()))
+            .transpose()
     }
 
     /// Visits the names of all streams, in order.
@@ -36,8 +38,13 @@ impl Disk {
             return Ok(());
         }
         let gap = |version| IN_RUNS.damaged(&pair_key(number, version), "a run is missing");
-        let first = self.runs.range((number, 0)..=(number, versions.start))?.next_back();
-        let Some(first) = first.transpose()? else { return Err(gap(versions.start)) };
+        let first = self
+            .runs
+            .range((number, 0)..=(number, versions.start))?
+            .next_back();
+        let Some(first) = first.transpose()? else {
+            return Err(gap(versions.start));
+        };
         let first = first.0.value().1;
         let mut rows = self.runs.range((number, first)..(number, versions.end))?;
         match direction {
@@ -46,7 +53,9 @@ impl Disk {
                 for row in rows {
                     let (key, value) = row?;
                     let run = RunRow::open(number, key.value().1, value.value())?;
-                    if run.first_version != next || (next == first && run.end_version() <= versions.start) {
+                    if run.first_version != next
+                        || (next == first && run.end_version() <= versions.start)
+                    {
                         return Err(gap(next));
                     }
                     next = run.end_version();
@@ -54,7 +63,11 @@ impl Disk {
                         return Ok(());
                     }
                 }
-                if next < versions.end { Err(gap(next)) } else { Ok(()) }
+                if next < versions.end {
+                    Err(gap(next))
+                } else {
+                    Ok(())
+                }
             }
             Direction::Backward => {
                 let mut end = versions.end;
@@ -73,7 +86,11 @@ impl Disk {
                         return Ok(());
                     }
                 }
-                if end > versions.start { Err(gap(versions.start)) } else { Ok(()) }
+                if end > versions.start {
+                    Err(gap(versions.start))
+                } else {
+                    Ok(())
+                }
             }
         }
     }
@@ -117,7 +134,10 @@ impl Disk {
         let gap = |position: u64| IN_EVENTS.damaged(&position.to_be_bytes(), "an event is missing");
         if positions.end - positions.start == 1 {
             let value = self.events.get(positions.start)?;
-            return show(positions.start, value.ok_or_else(|| gap(positions.start))?.value());
+            return show(
+                positions.start,
+                value.ok_or_else(|| gap(positions.start))?.value(),
+            );
         }
         let mut rows = self.events.range(positions.clone())?;
         for at in 0..positions.end - positions.start {
@@ -125,7 +145,9 @@ impl Disk {
                 Direction::Forward => (positions.start + at, rows.next()),
                 Direction::Backward => (positions.end - 1 - at, rows.next_back()),
             };
-            let Some((key, value)) = row.transpose()? else { return Err(gap(expected)) };
+            let Some((key, value)) = row.transpose()? else {
+                return Err(gap(expected));
+            };
             if key.value() != expected {
                 return Err(gap(expected));
             }

@@ -40,7 +40,10 @@ impl View {
     /// # Errors
     /// [`StoreError`] if that cannot be read.
     pub fn version(&self, stream: &[u8]) -> Result<Option<u64>, StoreError> {
-        Ok(self.published.head(stream, self.bound)?.map(|head| head.last_version))
+        Ok(self
+            .published
+            .head(stream, self.bound)?
+            .map(|head| head.last_version))
     }
 
     /// Visits the events `start`, `start + 1`, … (forward) or `start`, `start - 1`, … (backward) of
@@ -57,7 +60,9 @@ impl View {
         direction: Direction,
         visit: &mut dyn FnMut(RecordedEvent<'_>),
     ) -> Result<Option<usize>, StoreError> {
-        let Some(head) = self.published.head(stream, self.bound)? else { return Ok(None) };
+        let Some(head) = self.published.head(stream, self.bound)? else {
+            return Ok(None);
+        };
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         let end = head.last_version + 1;
         let versions = match direction {
@@ -69,7 +74,8 @@ impl View {
         };
         let seen = usize::try_from(versions.end - versions.start).unwrap_or(usize::MAX);
         if seen > 0 {
-            self.published.read(head.number, versions, direction, visit)?;
+            self.published
+                .read(head.number, versions, direction, visit)?;
         }
         Ok(Some(seen))
     }
@@ -98,7 +104,11 @@ impl View {
                 names.push(name.to_vec());
             }
         })?;
-        names.extend(changed.into_iter().filter_map(|(name, alive)| alive.then_some(name)));
+        names.extend(
+            changed
+                .into_iter()
+                .filter_map(|(name, alive)| alive.then_some(name)),
+        );
         // Two sorted runs: the sort finds and merges them.
         names.sort();
         Ok(names)
@@ -183,12 +193,18 @@ impl View {
                 }
             }
             on_disk += end;
-            self.published.disk.runs(*number, 0..end, Direction::Forward, |run| {
-                runs.push((run.first_position, run.count));
-                Ok(true)
-            })?;
+            self.published
+                .disk
+                .runs(*number, 0..end, Direction::Forward, |run| {
+                    runs.push((run.first_position, run.count));
+                    Ok(true)
+                })?;
         }
-        let dead = Dead { numbers, on_disk, runs: DeadRuns::new(runs) };
+        let dead = Dead {
+            numbers,
+            on_disk,
+            runs: DeadRuns::new(runs),
+        };
         Ok(self.dead.get_or_init(|| Arc::new(dead)))
     }
 }

@@ -30,7 +30,11 @@ impl View {
             if seen == limit {
                 break;
             }
-            let walk = Walk { view: self, memtable, dead: &dead.numbers };
+            let walk = Walk {
+                view: self,
+                memtable,
+                dead: &dead.numbers,
+            };
             seen += walk.visit(&mut skip, limit - seen, visit);
         }
         Ok(seen)
@@ -80,7 +84,9 @@ impl Walk<'_> {
     /// to be skipped from its beginning.
     fn jump(&self, skip: &mut u64) -> usize {
         let content = self.memtable.read();
-        let Some(first) = content.runs.first().map(|run| run.first_position) else { return 0 };
+        let Some(first) = content.runs.first().map(|run| run.first_position) else {
+            return 0;
+        };
         match content.run_at(first.saturating_add(*skip)) {
             Some((at, run)) => {
                 *skip -= run.first_position - first;
@@ -96,7 +102,14 @@ impl Walk<'_> {
 
     fn take(&self, at: usize) -> Vec<Arc<Run>> {
         let content = self.memtable.read();
-        let rest = content.runs.get(at..).unwrap_or_default().iter().take(RUNS_AT_ONCE);
-        rest.take_while(|run| run.first_position < self.view.bound.end).cloned().collect()
+        let rest = content
+            .runs
+            .get(at..)
+            .unwrap_or_default()
+            .iter()
+            .take(RUNS_AT_ONCE);
+        rest.take_while(|run| run.first_position < self.view.bound.end)
+            .cloned()
+            .collect()
     }
 }

@@ -25,12 +25,21 @@ impl<'a> Cursor<'a> {
     fn new(view: &'a View, kind: TermKind, name: &[u8]) -> Self {
         let mut term = Vec::new();
         term_key(kind, name, &mut term);
-        Self { view, term, buffer: Vec::new().into_iter(), next: 0, disk_done: false }
+        Self {
+            view,
+            term,
+            buffer: Vec::new().into_iter(),
+            next: 0,
+            disk_done: false,
+        }
     }
 
     /// The first position at `from` or after it. Never goes back.
     fn seek(&mut self, from: u64) -> Result<Option<u64>, StoreError> {
-        let within = self.buffer.as_slice().partition_point(|position| *position < from);
+        let within = self
+            .buffer
+            .as_slice()
+            .partition_point(|position| *position < from);
         if let Some(skipped) = within.checked_sub(1) {
             self.buffer.nth(skipped);
         }
@@ -79,7 +88,10 @@ impl View {
     }
 
     fn cursors(&self, kind: TermKind, names: &[&[u8]]) -> Vec<Cursor<'_>> {
-        names.iter().map(|name| Cursor::new(self, kind, name)).collect()
+        names
+            .iter()
+            .map(|name| Cursor::new(self, kind, name))
+            .collect()
     }
 
     /// The union of the cursors, least position first.
@@ -95,13 +107,19 @@ impl View {
         }
         let (mut seen, mut done) = (0, None);
         while seen < limit {
-            let Some(Reverse((position, at))) = heads.pop() else { break };
+            let Some(Reverse((position, at))) = heads.pop() else {
+                break;
+            };
             if done != Some(position) {
                 seen += usize::from(self.show(position, visit)?);
                 done = Some(position);
             }
             if let Some(cursor) = cursors.get_mut(at) {
-                heads.extend(cursor.seek(position + 1)?.map(|position| Reverse((position, at))));
+                heads.extend(
+                    cursor
+                        .seek(position + 1)?
+                        .map(|position| Reverse((position, at))),
+                );
             }
         }
         Ok(seen)
@@ -149,10 +167,15 @@ impl View {
                 alive
             });
         }
-        let Some(run) = self.run_at(position).filter(|run| !dead.contains(&run.number)) else {
+        let Some(run) = self
+            .run_at(position)
+            .filter(|run| !dead.contains(&run.number))
+        else {
             return Ok(false);
         };
-        run.events(position - run.first_position).take(1).for_each(visit);
+        run.events(position - run.first_position)
+            .take(1)
+            .for_each(visit);
         Ok(true)
     }
 
