@@ -35,6 +35,9 @@ pub struct Config {
     pub listen: IpAddr,
     /// Port on which peers are accepted; 0, the default, lets the system choose.
     pub listen_port: u16,
+    /// Whether others shall find the node: registered at the port mapper, or at our own where there is
+    /// none. Default: true.
+    pub register: bool,
     /// Port of the port mapper on every host of the cluster; default 4369.
     pub epmd_port: u16,
     /// A peer silent for so long is taken for lost; default 60 s. A tick goes out every quarter.
@@ -53,6 +56,7 @@ impl Config {
             cookie,
             listen: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             listen_port: 0,
+            register: true,
             epmd_port: 4369,
             net_ticktime: Duration::from_secs(60),
             connect: Vec::new(),

@@ -38,7 +38,7 @@ mod services;
 pub use config::{Config, Cookie, Limits};
 pub use connection::{Connection, ConnectionInfo};
 pub use epmd::client::names as epmd_names;
-pub use node::{Node, StartError};
+pub use node::{ConnectError, Node, StartError};
 pub use process::{Origin, Process};
 pub use services::calls::CallError;
 pub use services::exports::Function;

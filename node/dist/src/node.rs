@@ -10,7 +10,8 @@ use crate::process::{Process, Processes, key};
 use crate::services::calls::{CallError, Calls, Request};
 use crate::services::exports::{Exports, Function};
 use crate::services::{net_kernel::NetKernel, rex::Rex};
-use crate::{dial, link_up};
+use crate::link_up::{self, DialError};
+use crate::dial;
 use esdb_etf::{Pid, put};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -56,6 +57,11 @@ pub enum StartError {
     },
 }
 
+/// Why a node cannot be connected with.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ConnectError(#[from] DialError);
+
 /// What the node's tasks share.
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -85,27 +91,38 @@ impl Node {
         let failed = |error| StartError::Listen { address, error };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
-        let keeper = Keeper::start(config.epmd_port, &alive, port)
-            .await
-            .map_err(|error| StartError::Epmd {
-                name: config.name.clone(),
-                port: config.epmd_port,
-                error,
-            })?;
+        let keeper = match config.register {
+            true => Some(register(&config, &alive, port).await?),
+            false => None,
+        };
         // 0 would match any start of the node.
-        let creation = match keeper.creation() {
+        let creation = match keeper.as_ref().map_or(0, Keeper::creation) {
             0 => (random() as u32).max(4),
             creation => creation,
         };
         let shared = Arc::new(Shared::new(config, creation));
         let mut tasks = shared.tasks.lock();
-        tasks.spawn(keeper.keep());
+        if let Some(keeper) = keeper {
+            tasks.spawn(keeper.keep());
+        }
         tasks.spawn(link_up::accept(shared.clone(), listener));
         for name in &shared.config.connect {
             tasks.spawn(dial::keep(shared.clone(), name.clone()));
         }
         drop(tasks);
         Ok(Node(shared))
+    }
+
+    /// Connects with the node `name`, unless there is a connection. It is not made again when lost;
+    /// [`Config::connect`] is for that.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(&self, name: &str) -> Result<(), ConnectError> {
+        match self.0.peers.get(name) {
+            Some(_) => Ok(()),
+            None => Ok(link_up::dial(&self.0, name).await?),
+        }
     }
 
     /// Full name of the node.
@@ -228,6 +245,15 @@ impl Node {
         }
         tasks.shutdown().await;
     }
+}
+
+async fn register(config: &Config, alive: &str, port: u16) -> Result<Keeper, StartError> {
+    let registered = Keeper::start(config.epmd_port, alive, port).await;
+    registered.map_err(|error| StartError::Epmd {
+        name: config.name.clone(),
+        port: config.epmd_port,
+        error,
+    })
 }
 
 /// The parts of a node's name before and after the `@`.

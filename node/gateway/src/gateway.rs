@@ -55,9 +55,17 @@ impl Gateway {
     /// A gateway on `node` that serves no store yet. It answers `rs_esdb:info/0`.
     pub fn new(node: Node) -> Self {
         let stores = Arc::new(Stores::default());
-        let gateway = Gateway { node: node.clone(), stores: stores.clone() };
+        let gateway = Gateway {
+            node: node.clone(),
+            stores: stores.clone(),
+        };
         let name = node.name().to_owned();
-        node.export("rs_esdb", "info", 0, Arc::new(move |_, out| info::put(out, &name, &stores)));
+        node.export(
+            "rs_esdb",
+            "info",
+            0,
+            Arc::new(move |_, out| info::put(out, &name, &stores)),
+        );
         gateway
     }
 
@@ -75,7 +83,9 @@ impl Gateway {
         if by_name.contains_key(name) {
             return Err(StartStoreError::AlreadyServed(name.to_owned()));
         }
-        let workers = Generation::ALL.map(|generation| self.spawn_worker(generation)).to_vec();
+        let workers = Generation::ALL
+            .map(|generation| self.spawn_worker(generation))
+            .to_vec();
         let store = ServedStore {
             name: name.to_owned(),
             directory: directory.to_owned(),
@@ -88,7 +98,8 @@ impl Gateway {
         drop(by_name);
         for (generation, worker) in Generation::ALL.into_iter().zip(&workers) {
             for scope in SCOPES {
-                self.node.pg_join(scope, &generation.group(name), std::slice::from_ref(worker));
+                self.node
+                    .pg_join(scope, &generation.group(name), std::slice::from_ref(worker));
             }
         }
         Ok(())
@@ -96,7 +107,8 @@ impl Gateway {
 
     fn spawn_worker(&self, generation: Generation) -> esdb_etf::Pid {
         let name = self.node.name().to_owned();
-        self.node.spawn(Arc::new(Worker::new(generation, name, self.stores.clone())))
+        self.node
+            .spawn(Arc::new(Worker::new(generation, name, self.stores.clone())))
     }
 
     /// Takes all workers out of their groups and ends them, so that callers look elsewhere; then
@@ -107,7 +119,8 @@ impl Gateway {
             for (generation, worker) in Generation::ALL.into_iter().zip(&store.workers) {
                 for scope in SCOPES {
                     let group = generation.group(&store.name);
-                    self.node.pg_leave(scope, &group, std::slice::from_ref(worker));
+                    self.node
+                        .pg_leave(scope, &group, std::slice::from_ref(worker));
                 }
             }
         }
@@ -124,6 +137,8 @@ impl Gateway {
 
 /// Milliseconds since the epoch.
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

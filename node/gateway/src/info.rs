@@ -40,17 +40,28 @@ pub(crate) fn list_stores(out: &mut Vec<u8>, node: &str, stores: &Stores) {
 /// One store: text as binaries, counts as integers, `undefined` where there is nothing to tell.
 fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
     let status = store.replica.status();
-    let uuid = uuid::Uuid::from_bytes(store.replica.uuid()).hyphenated().to_string();
+    let uuid = uuid::Uuid::from_bytes(store.replica.uuid())
+        .hyphenated()
+        .to_string();
+    let torn_tail = status.torn_tail.map(|cut| match cut.last_index {
+        Some(last) => format!("cut {} bytes after entry {last} at start", cut.bytes),
+        None => format!("cut {} bytes at start, of a log without entries", cut.bytes),
+    });
     put::map(out, 13);
     field(out, "name", |out| put::atom(out, &store.name));
     field(out, "uuid", |out| put::binary(out, uuid.as_bytes()));
     field(out, "directory", |out| {
         put::binary(out, store.directory.to_string_lossy().as_bytes());
     });
-    field(out, "state", |out| put::atom(out, match status.state {
-        State::Serving => "serving",
-        State::Stopped(_) => "stopped",
-    }));
+    field(out, "state", |out| {
+        put::atom(
+            out,
+            match status.state {
+                State::Serving => "serving",
+                State::Stopped(_) => "stopped",
+            },
+        )
+    });
     field(out, "reason", |out| match &status.state {
         State::Stopped(reason) => put::binary(out, reason.as_bytes()),
         State::Serving => put::atom(out, "undefined"),
@@ -68,8 +79,10 @@ fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
             None => put::atom(out, "undefined"),
         });
     }
-    field(out, "torn_tail", |out| text_or_undefined(out, status.torn_tail.map(|t| t.to_string())));
-    field(out, "checkpoint_error", |out| text_or_undefined(out, status.checkpoint_error));
+    field(out, "torn_tail", |out| text_or_undefined(out, torn_tail));
+    field(out, "checkpoint_error", |out| {
+        text_or_undefined(out, status.checkpoint_error)
+    });
 }
 
 fn field(out: &mut Vec<u8>, key: &str, value: impl FnOnce(&mut Vec<u8>)) {

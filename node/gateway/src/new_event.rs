@@ -88,7 +88,9 @@ impl<'a> Fields<'a> {
                 (_, Some(bytes)) => (String::from_utf8_lossy(bytes), false),
                 _ => continue,
             };
-            let Some(field) = fields.field(&name) else { continue };
+            let Some(field) = fields.field(&name) else {
+                continue;
+            };
             // The atom is the documented spelling, so it wins over a binary of the same name.
             if is_atom || field.is_none() {
                 *field = Some(value);
@@ -115,7 +117,9 @@ impl<'a> Fields<'a> {
             Some(id) => (Cow::Borrowed(named("event_id", id)?), true),
             None => (Cow::Owned(new_id()), false),
         };
-        let data = self.data.ok_or("data is missing; every event has the key data")?;
+        let data = self
+            .data
+            .ok_or("data is missing; every event has the key data")?;
         Ok(Checked {
             id,
             id_given,
@@ -160,9 +164,14 @@ fn event_type(term: Option<Term<'_>>) -> Result<Cow<'_, [u8]>, String> {
 }
 
 fn tags(term: Option<Term<'_>>) -> Result<&[u8], String> {
-    let Some(term) = given(term) else { return Ok(UNDEFINED) };
+    let Some(term) = given(term) else {
+        return Ok(UNDEFINED);
+    };
     let Some(list) = term.as_proper_list() else {
-        return Err(format!("tags is a {:?}; give a list of binaries", term.kind()));
+        return Err(format!(
+            "tags is a {:?}; give a list of binaries",
+            term.kind()
+        ));
     };
     for tag in list {
         named("a tag", tag)?;
@@ -182,6 +191,12 @@ fn content_type<'a>(key: &str, term: Option<Term<'a>>) -> Result<&'a [u8], Strin
 fn new_id() -> Vec<u8> {
     let mut text = Uuid::encode_buffer();
     let mut id = Vec::with_capacity(41);
-    put::binary(&mut id, Uuid::now_v7().hyphenated().encode_lower(&mut text).as_bytes());
+    put::binary(
+        &mut id,
+        Uuid::now_v7()
+            .hyphenated()
+            .encode_lower(&mut text)
+            .as_bytes(),
+    );
     id
 }

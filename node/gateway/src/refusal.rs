@@ -37,7 +37,10 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// A refused argument.
     pub(crate) fn argument(argument: &'static str, problem: impl Into<String>) -> Self {
-        Refusal::InvalidRequest { argument, problem: problem.into() }
+        Refusal::InvalidRequest {
+            argument,
+            problem: problem.into(),
+        }
     }
 
     /// The atom that stands for it in the reply.

@@ -79,15 +79,15 @@ impl Process for Worker {
 impl Worker {
     /// A worker for clients of `generation`.
     pub(crate) fn new(generation: Generation, node: String, stores: Arc<Stores>) -> Self {
-        Worker { generation, node, stores, calls: Calls::default() }
+        Worker {
+            generation,
+            node,
+            stores,
+            calls: Calls::default(),
+        }
     }
 
-    fn handle(
-        &self,
-        origin: &Origin,
-        request: Term<'_>,
-        reply_to: ReplyTo,
-    ) -> Result<(), Refusal> {
+    fn handle(&self, origin: &Origin, request: Term<'_>, reply_to: ReplyTo) -> Result<(), Refusal> {
         match self.understand(request) {
             Ok(Understood::ListStores) => {
                 reply_to.send(true, |out| info::list_stores(out, &self.node, &self.stores));
@@ -156,8 +156,8 @@ impl Worker {
         quick: bool,
         reply_to: ReplyTo,
     ) {
-        let pending =
-            sender(origin, &reply_to).and_then(|sender| store.order.pending(&sender, &store.replica));
+        let pending = sender(origin, &reply_to)
+            .and_then(|sender| store.order.pending(&sender, &store.replica));
         match pending {
             None if quick => answer_read(store, query, &reply_to),
             None => {
@@ -194,7 +194,9 @@ enum Understood {
 /// Who sent the request: as the transport says, else as the call says.
 fn sender(origin: &Origin, reply_to: &ReplyTo) -> Option<Vec<u8>> {
     let sender = origin.sender.as_deref();
-    sender.or_else(|| reply_to.caller.as_ref().map(Caller::pid)).map(<[u8]>::to_vec)
+    sender
+        .or_else(|| reply_to.caller.as_ref().map(Caller::pid))
+        .map(<[u8]>::to_vec)
 }
 
 fn answer_write(

@@ -36,10 +36,20 @@ pub(crate) struct ClusterOptions {
     #[arg(long, env = "RS_ESDB_NAME", value_name = "NODE@HOST")]
     pub(crate) name: Option<String>,
     /// The cluster's cookie; better given by --cookie-file, since others can see flags
-    #[arg(long, env = "RS_ESDB_COOKIE", value_name = "COOKIE", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "RS_ESDB_COOKIE",
+        value_name = "COOKIE",
+        hide_env_values = true
+    )]
     pub(crate) cookie: Option<String>,
     /// The file that holds the cookie [default: ~/.erlang.cookie, made if missing]
-    #[arg(long, env = "RS_ESDB_COOKIE_FILE", value_name = "FILE", conflicts_with = "cookie")]
+    #[arg(
+        long,
+        env = "RS_ESDB_COOKIE_FILE",
+        value_name = "FILE",
+        conflicts_with = "cookie"
+    )]
     pub(crate) cookie_file: Option<PathBuf>,
 }
 
@@ -55,10 +65,20 @@ pub(crate) struct StartOptions {
     pub(crate) data_dir: Option<PathBuf>,
     /// A store to serve, made if missing; may be repeated. Stores that the data directory already
     /// holds are served in any case [default: default_store]
-    #[arg(long = "store", env = "RS_ESDB_STORE", value_name = "NAME", value_delimiter = ',')]
+    #[arg(
+        long = "store",
+        env = "RS_ESDB_STORE",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
     pub(crate) store: Option<Vec<String>>,
     /// A node to connect to, and to connect to again when it was lost; may be repeated
-    #[arg(long, env = "RS_ESDB_CONNECT", value_name = "NODE@HOST", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "RS_ESDB_CONNECT",
+        value_name = "NODE@HOST",
+        value_delimiter = ','
+    )]
     pub(crate) connect: Option<Vec<String>>,
     /// Where HTTP is served. There is no HTTP in this version, so only `off` is accepted
     /// [default: off]

@@ -44,7 +44,10 @@ pub(crate) struct Config {
 impl Config {
     /// What flags and environment say, then the file, then the defaults.
     pub(crate) fn load(options: StartOptions) -> Result<Self> {
-        let file = options.config.as_deref().map_or_else(|| Ok(File::default()), read)?;
+        let file = options
+            .config
+            .as_deref()
+            .map_or_else(|| Ok(File::default()), read)?;
         let flags = options.cluster;
         // A cookie given in any form on the command line overrides either form in the file.
         let cookie = match (&flags.cookie, &flags.cookie_file) {
@@ -61,14 +64,22 @@ impl Config {
         }
         let stores = options.store.or(file.store);
         let stores = stores.unwrap_or_else(|| vec!["default_store".to_owned()]);
-        stores.iter().try_for_each(|store| check_store_name(store))?;
+        stores
+            .iter()
+            .try_for_each(|store| check_store_name(store))?;
         Ok(Config {
             name: node_name(flags.name.or(file.name))?,
             cookie,
-            data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| "data".into()),
+            data_dir: options
+                .data_dir
+                .or(file.data_dir)
+                .unwrap_or_else(|| "data".into()),
             stores,
             connect: options.connect.or(file.connect).unwrap_or_default(),
-            listen: options.listen.or(file.listen).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            listen: options
+                .listen
+                .or(file.listen)
+                .unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
             epmd_port: epmd_port()?,
             net_ticktime: Duration::from_secs(ticktime),
             memtable_bytes: mebibytes(options.memtable_mib.or(file.memtable_mib))?,
@@ -107,13 +118,19 @@ fn node_name(name: Option<String>) -> Result<String> {
 /// The host's name up to its first dot, as `erl -sname` takes it.
 pub(crate) fn short_host_name() -> String {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
-    host.split('.').next().filter(|host| !host.is_empty()).unwrap_or("localhost").to_owned()
+    host.split('.')
+        .next()
+        .filter(|host| !host.is_empty())
+        .unwrap_or("localhost")
+        .to_owned()
 }
 
 /// The port of the port mapper, from the variable that Erlang takes it from.
 pub(crate) fn epmd_port() -> Result<u16> {
     match std::env::var("ERL_EPMD_PORT") {
-        Ok(port) => port.parse().with_context(|| format!("ERL_EPMD_PORT = {port}: give a port")),
+        Ok(port) => port
+            .parse()
+            .with_context(|| format!("ERL_EPMD_PORT = {port}: give a port")),
         Err(_) => Ok(4369),
     }
 }

@@ -35,7 +35,10 @@ fn is_missing(error: &anyhow::Error) -> bool {
 
 fn read(path: &Path) -> Result<Cookie> {
     let what = format!("the cookie file {}", path.display());
-    let mode = fs::metadata(path).with_context(|| what.clone())?.permissions().mode();
+    let mode = fs::metadata(path)
+        .with_context(|| what.clone())?
+        .permissions()
+        .mode();
     if mode & 0o077 != 0 {
         bail!(
             "{what} can be read by others (mode {:o}); run: chmod 400 {}",
@@ -59,7 +62,10 @@ fn check(cookie: &str, what: &str) -> Result<Cookie> {
 fn create(path: &Path) -> Result<Cookie> {
     let mut random = [0u8; 20];
     fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let cookie: String = random.iter().map(|byte| char::from(b'A' + byte % 26)).collect();
+    let cookie: String = random
+        .iter()
+        .map(|byte| char::from(b'A' + byte % 26))
+        .collect();
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -31,7 +31,10 @@ impl DataDir {
             .open(&lock_path)
             .with_context(|| format!("{} cannot be opened", lock_path.display()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(DataDir { stores, _lock: lock }),
+            Ok(()) => Ok(DataDir {
+                stores,
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => bail!(
                 "the data directory {} is in use by another rs-esdb; stop that one or give \
                  another --data-dir",
@@ -89,7 +92,9 @@ impl DataDir {
 /// Whether there is nothing in it but what [`DataDir::create`] leaves when it is cut short.
 fn is_empty(directory: &Path) -> bool {
     let names = |entries: fs::ReadDir| {
-        entries.filter_map(|entry| entry.ok()).all(|entry| entry.file_name() == "NAME.new")
+        entries
+            .filter_map(|entry| entry.ok())
+            .all(|entry| entry.file_name() == "NAME.new")
     };
     fs::read_dir(directory).is_ok_and(names)
 }
@@ -139,7 +144,10 @@ mod tests {
     fn a_second_user_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let first = DataDir::open(dir.path()).unwrap();
-        let error = DataDir::open(dir.path()).err().expect("refused").to_string();
+        let error = DataDir::open(dir.path())
+            .err()
+            .expect("refused")
+            .to_string();
         assert!(error.contains("in use by another rs-esdb"), "{error}");
         drop(first);
         DataDir::open(dir.path()).expect("free again");

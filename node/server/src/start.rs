@@ -47,8 +47,10 @@ fn replica_options(config: &Config) -> esdb_log::Options {
 }
 
 async fn serve(config: Config, stores: Vec<(String, PathBuf, Replica)>) -> Result<()> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let node = Node::start(node_config(&config)).await?;
     let gateway = Gateway::new(node.clone());
     let mut names = Vec::new();
@@ -79,13 +81,22 @@ fn node_config(config: &Config) -> esdb_dist::Config {
 /// The one line on standard output, which scripts wait for.
 fn announce(node: &Node, stores: &[String]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "ready: node={} stores={} http=off", node.name(), stores.join(","))?;
+    writeln!(
+        out,
+        "ready: node={} stores={} http=off",
+        node.name(),
+        stores.join(",")
+    )?;
     out.flush()?;
     Ok(())
 }
 
 /// Levels by `RUST_LOG`; without it, what an operator should know.
 fn log_to_standard_error() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

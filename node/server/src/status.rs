@@ -14,14 +14,17 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Asks the running server and prints what it says.
 pub(crate) fn run(options: StatusOptions) -> Result<()> {
     let (name, cookie) = config::cluster(options.cluster)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let answer = runtime.block_on(async {
         tokio::time::timeout(DEADLINE, ask(&name, cookie))
             .await
             .with_context(|| format!("{name} did not answer within {} s", DEADLINE.as_secs()))?
     })?;
     let info = Term::parse(&answer).context("the answer is no term")?;
-    let (text, all_serve) = describe(info).context("the answer is not what this version expects")?;
+    let (text, all_serve) =
+        describe(info).context("the answer is not what this version expects")?;
     print!("{text}");
     match all_serve {
         true => Ok(()),

@@ -48,7 +48,9 @@ fn append(
 ) -> Result<Work, Refusal> {
     let name = stream(name)?;
     let no_list = |what: &str| Refusal::argument("events", format!("{what}; give a list of maps"));
-    let mut list = events.as_list().ok_or_else(|| no_list(&format!("{:?}", events.kind())))?;
+    let mut list = events
+        .as_list()
+        .ok_or_else(|| no_list(&format!("{:?}", events.kind())))?;
     let checked: Vec<Checked<'_>> = list
         .by_ref()
         .enumerate()
@@ -58,11 +60,16 @@ fn append(
     if list.tail().as_bytes() != [tag::NIL] {
         return Err(no_list("an improper list"));
     }
-    events.check_keys().map_err(|error| Refusal::argument("events", error.to_string()))?;
+    events
+        .check_keys()
+        .map_err(|error| Refusal::argument("events", error.to_string()))?;
     let new_events: Vec<_> = checked.iter().map(Checked::as_new_event).collect();
     let mut command = Vec::with_capacity(events.as_bytes().len() + name.len() + 64);
     command::append(&mut command, name, expected, &new_events);
-    Ok(Work::Write { command, answer: answer(expected_term.to_vec(), generation) })
+    Ok(Work::Write {
+        command,
+        answer: answer(expected_term.to_vec(), generation),
+    })
 }
 
 fn answer(expected: Vec<u8>, generation: Generation) -> Answer {
@@ -84,5 +91,7 @@ fn ok(out: &mut Vec<u8>, version: i64) {
 
 /// A version as clients write it: -1 for a stream that does not exist.
 fn signed(version: Option<u64>) -> i64 {
-    version.and_then(|version| i64::try_from(version).ok()).unwrap_or(-1)
+    version
+        .and_then(|version| i64::try_from(version).ok())
+        .unwrap_or(-1)
 }

@@ -10,5 +10,8 @@ use esdb_store::command;
 pub(super) fn work(name: Term<'_>) -> Result<Work, Refusal> {
     let mut deletion = Vec::new();
     command::delete(&mut deletion, stream(name)?);
-    Ok(Work::Write { command: deletion, answer: Box::new(|_, out| put::atom(out, "ok")) })
+    Ok(Work::Write {
+        command: deletion,
+        answer: Box::new(|_, out| put::atom(out, "ok")),
+    })
 }

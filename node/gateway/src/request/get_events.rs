@@ -41,6 +41,9 @@ pub(super) fn direction(term: Term<'_>) -> Result<Direction, Refusal> {
     } else if term.is_atom("backward") {
         Ok(Direction::Backward)
     } else {
-        Err(Refusal::argument("direction", "give the atom forward or backward"))
+        Err(Refusal::argument(
+            "direction",
+            "give the atom forward or backward",
+        ))
     }
 }

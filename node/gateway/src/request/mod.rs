@@ -43,13 +43,19 @@ impl Work {
     fn read(
         query: impl FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<Self, Refusal> {
-        Ok(Work::Read { query: Box::new(query), quick: false })
+        Ok(Work::Read {
+            query: Box::new(query),
+            quick: false,
+        })
     }
 
     fn quick_read(
         query: impl FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<Self, Refusal> {
-        Ok(Work::Read { query: Box::new(query), quick: true })
+        Ok(Work::Read {
+            query: Box::new(query),
+            quick: true,
+        })
     }
 }
 
@@ -69,9 +75,13 @@ pub(crate) fn work(
         ("append_events", [stream, expected, events]) => {
             append_events::expecting(*stream, *expected, *events, generation)
         }
-        ("get_events", [stream, start, count, direction]) => {
-            get_events::work(*stream, *start, *count, get_events::direction(*direction)?, generation)
-        }
+        ("get_events", [stream, start, count, direction]) => get_events::work(
+            *stream,
+            *start,
+            *count,
+            get_events::direction(*direction)?,
+            generation,
+        ),
         ("stream_forward", [stream, start, count]) => {
             get_events::work(*stream, *start, *count, Direction::Forward, generation)
         }
@@ -89,7 +99,10 @@ pub(crate) fn work(
         }
         ("read_all_global", [offset, limit]) => read_all_global::work(*offset, *limit, generation),
         ("has_events", []) => has_events::work(),
-        _ => Err(Refusal::UnknownRequest(format!("{name} with {} arguments", arguments.len()))),
+        _ => Err(Refusal::UnknownRequest(format!(
+            "{name} with {} arguments",
+            arguments.len()
+        ))),
     }
 }
 
@@ -106,9 +119,10 @@ fn name<'a>(argument: &'static str, term: Term<'a>) -> Result<&'a [u8], Refusal>
             argument,
             format!("it has {} bytes; give 1 to {MAX_NAME}", name.len()),
         )),
-        None => {
-            Err(Refusal::argument(argument, format!("it is a {:?}; give a binary", term.kind())))
-        }
+        None => Err(Refusal::argument(
+            argument,
+            format!("it is a {:?}; give a binary", term.kind()),
+        )),
     }
 }
 
@@ -119,14 +133,20 @@ fn non_negative(argument: &'static str, term: Term<'_>) -> Result<u64, Refusal> 
             Some(n) => format!("{n} is below 0"),
             None => format!("it is no such integer but a {:?}", term.kind()),
         };
-        Refusal::argument(argument, format!("{problem}; give an integer of 0 and above"))
+        Refusal::argument(
+            argument,
+            format!("{problem}; give an integer of 0 and above"),
+        )
     })
 }
 
 /// How many events at most: an integer of 1 and above.
 fn count(argument: &'static str, term: Term<'_>) -> Result<usize, Refusal> {
     match non_negative(argument, term)? {
-        0 => Err(Refusal::argument(argument, "it is 0; give an integer of 1 and above")),
+        0 => Err(Refusal::argument(
+            argument,
+            "it is 0; give an integer of 1 and above",
+        )),
         n => Ok(usize::try_from(n).unwrap_or(usize::MAX)),
     }
 }

@@ -19,8 +19,9 @@ pub(super) fn work(
         let problem = format!("it is a {:?}; give a list of binaries", tags.kind());
         Refusal::argument("tags", problem)
     })?;
-    let tags: Vec<Vec<u8>> =
-        list.map(|tag| name("tag", tag).map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
+    let tags: Vec<Vec<u8>> = list
+        .map(|tag| name("tag", tag).map(<[u8]>::to_vec))
+        .collect::<Result<_, _>>()?;
     let matching = if matching.is_atom("any") {
         TagMatch::Any
     } else if matching.is_atom("all") {
