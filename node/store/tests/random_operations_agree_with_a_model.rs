@@ -1,5 +1,6 @@
 //! Whatever is appended, deleted, checkpointed and reopened: every query answers what a plain list
 //! of events would.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 

@@ -41,7 +41,8 @@ impl Writer<'_> {
             {
                 let next = position + hashes.len() as u64;
                 let fits = hashes.len() + run.count as usize <= MAX_RUN as usize;
-                if !hashes.is_empty() && !(fits && run.first_position == next) {
+                let joins = fits && run.first_position == next;
+                if !joins && !hashes.is_empty() {
                     RunRow::seal(number, version, position, &hashes, &mut row);
                     cursor.insert_before((number, version), row.as_slice())?;
                     hashes.clear();
@@ -144,11 +145,14 @@ impl Writer<'_> {
     }
 }
 
-/// The last row of a term: its key and its positions.
+/// The key of a row, and its positions.
+type Row = (Vec<u8>, Vec<u64>);
+
+/// The last row of a term.
 fn last_row(
     table: &Table<'_, &'static [u8], &'static [u8]>,
     term: &[u8],
-) -> Result<Option<(Vec<u8>, Vec<u64>)>, StoreError> {
+) -> Result<Option<Row>, StoreError> {
     let end = row_key(term, u64::MAX);
     let Some((key, value)) = table
         .range::<&[u8]>(term..=&*end)?

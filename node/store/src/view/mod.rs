@@ -22,7 +22,7 @@ pub struct View {
     pub(crate) bound: Bound,
     /// Events that exist.
     pub(crate) events: u64,
-    pub(crate) dead: OnceLock<Arc<Dead>>,
+    pub(crate) dead: Arc<OnceLock<Dead>>,
 }
 
 /// Streams that were deleted since the checkpoint, whose events it still holds.
@@ -31,7 +31,7 @@ pub(crate) struct Dead {
     numbers: HashSet<u64>,
     /// How many of their events are on disk.
     on_disk: u64,
-    runs: DeadRuns,
+    runs: OnceLock<DeadRuns>,
 }
 
 impl View {
@@ -175,36 +175,51 @@ impl View {
     }
 
     /// What has been deleted since the checkpoint.
-    fn dead(&self) -> Result<&Dead, StoreError> {
+    fn dead(&self) -> &Dead {
         if let Some(dead) = self.dead.get() {
-            return Ok(dead);
+            return dead;
         }
         let mut numbers = HashSet::new();
         for memtable in self.published.memtables() {
             numbers.extend(memtable.read().dead(self.bound));
         }
-        let (mut on_disk, mut runs) = (0, Vec::new());
-        for number in &numbers {
-            let mut end = 0;
-            // Oldest last: its first version is where the disk's part ends.
-            for memtable in self.published.memtables() {
-                if let Some(stream) = memtable.read().streams.get(number) {
-                    end = stream.first_version;
-                }
+        let on_disk = numbers.iter().map(|number| self.on_disk(*number)).sum();
+        let dead = Dead {
+            numbers,
+            on_disk,
+            runs: OnceLock::new(),
+        };
+        self.dead.get_or_init(|| dead)
+    }
+
+    /// How many events of a deleted stream are on disk.
+    fn on_disk(&self, number: u64) -> u64 {
+        let mut end = 0;
+        // Newest first: the oldest memtable says where the disk's part ends.
+        for memtable in self.published.memtables() {
+            if let Some(stream) = memtable.read().streams.get(&number) {
+                end = stream.first_version;
             }
-            on_disk += end;
+        }
+        end
+    }
+
+    /// Where on disk the events of deleted streams are.
+    fn dead_runs(&self) -> Result<&DeadRuns, StoreError> {
+        let dead = self.dead();
+        if let Some(runs) = dead.runs.get() {
+            return Ok(runs);
+        }
+        let mut runs = Vec::new();
+        for number in &dead.numbers {
+            let versions = 0..self.on_disk(*number);
             self.published
                 .disk
-                .runs(*number, 0..end, Direction::Forward, |run| {
+                .runs(*number, versions, Direction::Forward, |run| {
                     runs.push((run.first_position, run.count));
                     Ok(true)
                 })?;
         }
-        let dead = Dead {
-            numbers,
-            on_disk,
-            runs: DeadRuns::new(runs),
-        };
-        Ok(self.dead.get_or_init(|| Arc::new(dead)))
+        Ok(dead.runs.get_or_init(|| DeadRuns::new(runs)))
     }
 }

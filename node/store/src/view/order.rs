@@ -18,12 +18,12 @@ impl View {
         limit: usize,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
-        let dead = self.dead()?;
+        let dead = self.dead();
         let disk = &self.published.disk;
         let on_disk = disk.state.events.saturating_sub(dead.on_disk);
         let mut seen = 0;
         if offset < on_disk {
-            seen = disk.read_all(offset, limit, &dead.numbers, &dead.runs, visit)?;
+            seen = disk.read_all(offset, limit, &dead.numbers, self.dead_runs()?, visit)?;
         }
         let mut skip = offset.saturating_sub(on_disk);
         for memtable in self.published.memtables().rev() {

@@ -156,7 +156,7 @@ impl View {
 
     /// Visits the event at this position, unless its stream has been deleted.
     fn show(&self, position: u64, visit: Visit<'_>) -> Result<bool, StoreError> {
-        let dead = &self.dead()?.numbers;
+        let dead = &self.dead().numbers;
         let disk = &self.published.disk;
         if position < disk.state.next_position {
             return disk.event(position, |row, event| {

@@ -1,5 +1,5 @@
 //! What the tests of the store share: events made of small terms, and a store with its log.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use esdb_store::{
     Expected, LogPosition, NewEvent, Options, Outcome, RecordedEvent, Store, batch, command,
