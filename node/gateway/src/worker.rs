@@ -193,10 +193,10 @@ enum Understood {
 
 /// Who sent the request: as the transport says, else as the call says.
 fn sender(origin: &Origin, reply_to: &ReplyTo) -> Option<Vec<u8>> {
-    let sender = origin.sender.as_deref();
-    sender
-        .or_else(|| reply_to.caller.as_ref().map(Caller::pid))
-        .map(<[u8]>::to_vec)
+    let sender = origin
+        .sender
+        .or_else(|| reply_to.caller.as_ref().map(Caller::pid));
+    sender.map(<[u8]>::to_vec)
 }
 
 fn answer_write(

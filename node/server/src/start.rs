@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use esdb_dist::Node;
 use esdb_gateway::Gateway;
 use esdb_log::Replica;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -97,6 +97,7 @@ fn log_to_standard_error() {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
 }
