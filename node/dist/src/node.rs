@@ -2,16 +2,16 @@
 
 use crate::config::Config;
 use crate::connection::{Connection, ConnectionInfo, Local, control};
+use crate::dial;
 use crate::epmd::{EpmdError, keeper::Keeper};
 use crate::handshake::random;
+use crate::link_up::{self, DialError};
 use crate::peers::Peers;
 use crate::pg::{Pg, SyncGate};
 use crate::process::{Process, Processes, key};
 use crate::services::calls::{CallError, Calls, Request};
 use crate::services::exports::{Exports, Function};
 use crate::services::{net_kernel::NetKernel, rex::Rex};
-use crate::link_up::{self, DialError};
-use crate::dial;
 use esdb_etf::{Pid, put};
 use parking_lot::Mutex;
 use std::net::SocketAddr;

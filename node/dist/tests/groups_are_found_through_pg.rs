@@ -1,6 +1,11 @@
 //! Groups are found through pg, whatever happens to scopes and connections, and the scope
 //! processes of the BEAM nodes, which nobody restarts, live through it.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 
 mod common;
 

@@ -1,8 +1,16 @@
 //! What the tests share: a port mapper, BEAM nodes that evaluate expressions, an echo process.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 
 pub mod beam;
 pub mod echo;
+pub mod log;
+pub mod raw_peer;
 
 use esdb_dist::{Config, Cookie, Node};
 use esdb_etf::Term;

@@ -1,0 +1,102 @@
+//! A peer made by hand, for what a BEAM node does not do of itself.
+
+use super::COOKIE;
+use md5::{Digest, Md5};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Flags of a BEAM node of OTP 25, without the header for atoms and the fragments.
+pub const FLAGS: u64 = 0x000d_0747_df95 & !0x2000 & !0x80_0000 | 0x0107_0f94;
+
+pub struct RawPeer {
+    pub stream: TcpStream,
+    pub name: String,
+    pub creation: u32,
+}
+
+impl RawPeer {
+    pub async fn reach(port: u16, name: &str) -> RawPeer {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        RawPeer {
+            stream,
+            name: name.to_owned(),
+            creation: 77,
+        }
+    }
+
+    pub async fn packet(&mut self, message: &[u8]) {
+        let mut packet = (message.len() as u16).to_be_bytes().to_vec();
+        packet.extend_from_slice(message);
+        self.stream.write_all(&packet).await.unwrap();
+    }
+
+    pub async fn answer(&mut self) -> Vec<u8> {
+        let len = self.stream.read_u16().await.unwrap();
+        let mut message = vec![0; usize::from(len)];
+        self.stream.read_exact(&mut message).await.unwrap();
+        message
+    }
+
+    /// The name message of version 6.
+    pub fn hello(&self) -> Vec<u8> {
+        let mut hello = vec![b'N'];
+        hello.extend_from_slice(&FLAGS.to_be_bytes());
+        hello.extend_from_slice(&self.creation.to_be_bytes());
+        hello.extend_from_slice(&(self.name.len() as u16).to_be_bytes());
+        hello.extend_from_slice(self.name.as_bytes());
+        hello
+    }
+
+    /// The name message of version 5.
+    pub fn old_hello(&self) -> Vec<u8> {
+        let mut hello = vec![b'n', 0, 5];
+        hello.extend_from_slice(&(FLAGS as u32).to_be_bytes());
+        hello.extend_from_slice(self.name.as_bytes());
+        hello
+    }
+
+    /// Shakes hands to the end; returns the status that was given.
+    pub async fn shake(&mut self, hello: &[u8]) -> String {
+        self.packet(hello).await;
+        let status = self.answer().await;
+        if status == b"salive" {
+            self.packet(b"strue").await;
+        }
+        let challenge = self.answer().await;
+        if hello[0] == b'n' {
+            let mut complement = vec![b'c'];
+            complement.extend_from_slice(&((FLAGS >> 32) as u32).to_be_bytes());
+            complement.extend_from_slice(&self.creation.to_be_bytes());
+            self.packet(&complement).await;
+        }
+        assert_eq!(challenge[0], b'N');
+        let theirs = u32::from_be_bytes(challenge[9..13].try_into().unwrap());
+        let digest = |n: u32| Md5::digest(format!("{COOKIE}{n}"));
+        self.packet(&[&b"r"[..], &42u32.to_be_bytes(), &digest(theirs)].concat())
+            .await;
+        assert_eq!(self.answer().await, [&b"a"[..], &digest(42)].concat());
+        String::from_utf8(status[1..].to_vec()).unwrap()
+    }
+
+    pub async fn frame(&mut self, frame: &[u8]) {
+        // The other side may have hung up already.
+        let _written = self
+            .stream
+            .write_all(&(frame.len() as u32).to_be_bytes())
+            .await;
+        let _written = self.stream.write_all(frame).await;
+    }
+
+    /// The next frame that is no tick; none if the other side has hung up.
+    pub async fn next_frame(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let len = self.stream.read_u32().await.ok()?;
+            let mut frame = vec![0; len as usize];
+            self.stream.read_exact(&mut frame).await.ok()?;
+            if !frame.is_empty() {
+                return Some(frame);
+            }
+        }
+    }
+}
