@@ -138,7 +138,7 @@ ending(true, Events, Took) ->
     say("a crash took none."),
     title("What to try next"),
     say("* Talk to it yourself. In one terminal:"),
-    say("    make run ARGS='--name store@127.0.0.1 --cookie demo --http off'"),
+    say("    make run ARGS='--name store@127.0.0.1 --cookie demo --data-dir /tmp/store --http off'"),
     say("  in another: erl -name me@127.0.0.1 -setcookie demo, and there"),
     say("    pg:start(reckon_gater_pg), net_adm:ping('store@127.0.0.1')."),
     say("    [Worker | _] = pg:get_members(reckon_gater_pg, esdb_gater_workers_default_store)."),
