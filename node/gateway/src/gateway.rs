@@ -1,5 +1,6 @@
 //! The stores that are served, their workers and the groups that clients find them in.
 
+use crate::clients::Clients;
 use crate::generation::Generation;
 use crate::info;
 use crate::order::Order;
@@ -22,6 +23,7 @@ const SCOPES: [&str; 2] = ["reckon_gater_pg", "erl_esdb_gater_pg"];
 pub struct Gateway {
     node: Node,
     stores: Arc<Stores>,
+    clients: Arc<Clients>,
 }
 
 /// The served stores by name.
@@ -55,9 +57,15 @@ impl Gateway {
     /// A gateway on `node` that serves no store yet. It answers `rs_esdb:info/0`.
     pub fn new(node: Node) -> Self {
         let stores = Arc::new(Stores::default());
+        let clients = Arc::new(Clients::new(node.clone()));
+        let greeter = clients.clone();
+        node.hold_first_sync(Arc::new(move |connection| {
+            Box::pin(greeter.clone().greet(connection.clone()))
+        }));
         let gateway = Gateway {
             node: node.clone(),
             stores: stores.clone(),
+            clients,
         };
         let name = node.name().to_owned();
         node.export(
@@ -107,8 +115,12 @@ impl Gateway {
 
     fn spawn_worker(&self, generation: Generation) -> esdb_etf::Pid {
         let name = self.node.name().to_owned();
-        self.node
-            .spawn(Arc::new(Worker::new(generation, name, self.stores.clone())))
+        self.node.spawn(Arc::new(Worker::new(
+            generation,
+            name,
+            self.stores.clone(),
+            self.clients.clone(),
+        )))
     }
 
     /// Takes all workers out of their groups and ends them, so that callers look elsewhere; then

@@ -28,8 +28,9 @@ impl Generation {
         }
     }
 
-    /// Elements of an `#event{}`: 12 with `tags`, 15 with the three integrity fields of 2.1.
-    pub(crate) fn event_arity(self) -> usize {
+    /// Elements of an `#event{}` for a node that does not say which version it runs: 12 with `tags`,
+    /// 15 with the three integrity fields of 2.1.
+    pub(crate) fn default_event_arity(self) -> usize {
         match self {
             Generation::Esdb => 12,
             Generation::Reckon => 15,

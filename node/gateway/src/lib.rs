@@ -13,10 +13,12 @@
 //! - `new_event`, `expected`, `record`: the terms that several requests share
 //! - `order`: a sender's reads see the writes it sent before
 //! - `calls`: a call that was given up is not executed
+//! - `clients`: which version of the client library a node runs
 
 pub mod gateway;
 
 mod calls;
+mod clients;
 mod expected;
 mod generation;
 mod info;

@@ -4,6 +4,7 @@
 //! client's generation.
 
 use crate::calls::Calls;
+use crate::clients::Clients;
 use crate::gateway::Stores;
 use crate::generation::Generation;
 use crate::info;
@@ -28,6 +29,7 @@ pub(crate) struct Worker {
     generation: Generation,
     node: String,
     stores: Arc<Stores>,
+    clients: Arc<Clients>,
     calls: Calls,
 }
 
@@ -78,11 +80,17 @@ impl Process for Worker {
 
 impl Worker {
     /// A worker for clients of `generation`.
-    pub(crate) fn new(generation: Generation, node: String, stores: Arc<Stores>) -> Self {
+    pub(crate) fn new(
+        generation: Generation,
+        node: String,
+        stores: Arc<Stores>,
+        clients: Arc<Clients>,
+    ) -> Self {
         Worker {
             generation,
             node,
             stores,
+            clients,
             calls: Calls::default(),
         }
     }
@@ -150,7 +158,7 @@ impl Worker {
 
     fn read(
         &self,
-        origin: &Origin,
+        origin: &Origin<'_>,
         store: &Arc<ServedStore>,
         query: Query,
         quick: bool,
@@ -158,22 +166,34 @@ impl Worker {
     ) {
         let pending = sender(origin, &reply_to)
             .and_then(|sender| store.order.pending(&sender, &store.replica));
-        match pending {
-            None if quick => answer_read(store, query, &reply_to),
-            None => {
-                let store = store.clone();
-                let cancel = self.cancel(&reply_to);
-                Handle::current().spawn_blocking(move || {
-                    if !cancel.is_some_and(|cancel| cancel.is_cancelled()) {
-                        answer_read(&store, query, &reply_to);
-                    }
-                });
+        let cancel = self.cancel(&reply_to);
+        let reading = Reading {
+            store: store.clone(),
+            query,
+            reply_to,
+            cancel,
+        };
+        let arity = match quick {
+            true => Some(0),
+            false => self.clients.event_arity(origin.connection, self.generation),
+        };
+        match (arity, pending) {
+            (Some(arity), None) if quick => reading.answer(arity),
+            (Some(arity), None) => {
+                Handle::current().spawn_blocking(move || reading.answer(arity));
             }
-            Some(ticket) => {
-                let store = store.clone();
+            (arity, pending) => {
+                let (clients, generation) = (self.clients.clone(), self.generation);
                 Handle::current().spawn(async move {
-                    store.replica.settle(ticket).await;
-                    Handle::current().spawn_blocking(move || answer_read(&store, query, &reply_to));
+                    if let Some(ticket) = pending {
+                        reading.store.replica.settle(ticket).await;
+                    }
+                    let connection = &reading.reply_to.connection;
+                    let arity = match arity {
+                        Some(arity) => arity,
+                        None => clients.ask_event_arity(connection, generation).await,
+                    };
+                    Handle::current().spawn_blocking(move || reading.answer(arity));
                 });
             }
         }
@@ -216,12 +236,27 @@ fn answer_write(
     }
 }
 
-fn answer_read(store: &ServedStore, query: Query, reply_to: &ReplyTo) {
-    let mut reply = Vec::new();
-    if let Err(error) = query(&store.replica.view(), &mut reply) {
-        tracing::error!(store = store.name, %error, "read failed");
-        reply.clear();
-        refusal::failed_read(&mut reply, &error);
+/// A read that is under way.
+struct Reading {
+    store: Arc<ServedStore>,
+    query: Query,
+    reply_to: ReplyTo,
+    cancel: Option<Cancel>,
+}
+
+impl Reading {
+    /// Reads and replies, with records of `arity` elements, unless the caller has given up.
+    fn answer(self, arity: usize) {
+        if self.cancel.is_some_and(|cancel| cancel.is_cancelled()) {
+            return;
+        }
+        let mut reply = Vec::new();
+        if let Err(error) = (self.query)(&self.store.replica.view(), arity, &mut reply) {
+            tracing::error!(store = self.store.name, %error, "read failed");
+            reply.clear();
+            refusal::failed_read(&mut reply, &error);
+        }
+        self.reply_to
+            .send(true, |out| out.extend_from_slice(&reply));
     }
-    reply_to.send(true, |out| out.extend_from_slice(&reply));
 }

@@ -3,7 +3,6 @@
 //! `{error, {stream_not_found, Stream}}`.
 
 use super::{Work, count, non_negative, stream};
-use crate::generation::Generation;
 use crate::record;
 use crate::refusal::{self, Refusal};
 use esdb_etf::Term;
@@ -15,13 +14,11 @@ pub(super) fn work(
     start: Term<'_>,
     number: Term<'_>,
     direction: Direction,
-    generation: Generation,
 ) -> Result<Work, Refusal> {
     let name = stream(name)?.to_vec();
     let start = non_negative("start version", start)?;
     let number = count("count", number)?;
-    let arity = generation.event_arity();
-    Work::read(move |view, out| {
+    Work::read(move |view, arity, out| {
         let begin = out.len();
         let read = record::events(out, arity, |visit| {
             view.read_stream(&name, start, number, direction, visit)

@@ -6,7 +6,7 @@ use esdb_etf::put;
 
 /// Lists the names of all streams that exist.
 pub(super) fn work() -> Result<Work, Refusal> {
-    Work::read(|view, out| {
+    Work::read(|view, _, out| {
         let streams = view.streams()?;
         put::tuple(out, 2);
         put::atom(out, "ok");

@@ -19,7 +19,9 @@ use esdb_store::{Direction, Outcome, StoreError, View};
 /// Writes the reply to a write, once its outcome is known.
 pub(crate) type Answer = Box<dyn FnOnce(Outcome, &mut Vec<u8>) + Send>;
 /// Reads from a view and writes the reply.
-pub(crate) type Query = Box<dyn FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send>;
+/// The number is how many elements the client's `#event{}` has.
+pub(crate) type Query =
+    Box<dyn FnOnce(&View, usize, &mut Vec<u8>) -> Result<(), StoreError> + Send>;
 
 /// What a request asks of its store.
 pub(crate) enum Work {
@@ -34,14 +36,14 @@ pub(crate) enum Work {
     Read {
         /// Reads and writes the reply.
         query: Query,
-        /// Whether it takes only a look-up or two.
+        /// Whether it takes only a look-up or two and answers with no event.
         quick: bool,
     },
 }
 
 impl Work {
     fn read(
-        query: impl FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
+        query: impl FnOnce(&View, usize, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<Self, Refusal> {
         Ok(Work::Read {
             query: Box::new(query),
@@ -53,7 +55,7 @@ impl Work {
         query: impl FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<Self, Refusal> {
         Ok(Work::Read {
-            query: Box::new(query),
+            query: Box::new(|view, _, out| query(view, out)),
             quick: true,
         })
     }
@@ -75,29 +77,21 @@ pub(crate) fn work(
         ("append_events", [stream, expected, events]) => {
             append_events::expecting(*stream, *expected, *events, generation)
         }
-        ("get_events", [stream, start, count, direction]) => get_events::work(
-            *stream,
-            *start,
-            *count,
-            get_events::direction(*direction)?,
-            generation,
-        ),
+        ("get_events", [stream, start, count, direction]) => {
+            get_events::work(*stream, *start, *count, get_events::direction(*direction)?)
+        }
         ("stream_forward", [stream, start, count]) => {
-            get_events::work(*stream, *start, *count, Direction::Forward, generation)
+            get_events::work(*stream, *start, *count, Direction::Forward)
         }
         ("stream_backward", [stream, start, count]) => {
-            get_events::work(*stream, *start, *count, Direction::Backward, generation)
+            get_events::work(*stream, *start, *count, Direction::Backward)
         }
         ("get_version", [stream]) => get_version::work(*stream),
         ("get_streams", []) => get_streams::work(),
         ("delete_stream", [stream]) => delete_stream::work(*stream),
-        ("read_by_event_types", [types, limit]) => {
-            read_by_event_types::work(*types, *limit, generation)
-        }
-        ("read_by_tags", [tags, matching, limit]) => {
-            read_by_tags::work(*tags, *matching, *limit, generation)
-        }
-        ("read_all_global", [offset, limit]) => read_all_global::work(*offset, *limit, generation),
+        ("read_by_event_types", [types, limit]) => read_by_event_types::work(*types, *limit),
+        ("read_by_tags", [tags, matching, limit]) => read_by_tags::work(*tags, *matching, *limit),
+        ("read_all_global", [offset, limit]) => read_all_global::work(*offset, *limit),
         ("has_events", []) => has_events::work(),
         _ => Err(Refusal::UnknownRequest(format!(
             "{name} with {} arguments",

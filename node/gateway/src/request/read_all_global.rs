@@ -2,21 +2,15 @@
 //! after passing over `Offset` of those that exist. Reply: `{ok, [#event{}]}`.
 
 use super::{Work, count, non_negative};
-use crate::generation::Generation;
 use crate::record;
 use crate::refusal::Refusal;
 use esdb_etf::Term;
 
 /// Reads at most `limit` events.
-pub(super) fn work(
-    offset: Term<'_>,
-    limit: Term<'_>,
-    generation: Generation,
-) -> Result<Work, Refusal> {
+pub(super) fn work(offset: Term<'_>, limit: Term<'_>) -> Result<Work, Refusal> {
     let offset = non_negative("offset", offset)?;
     let limit = count("batch size", limit)?;
-    let arity = generation.event_arity();
-    Work::read(move |view, out| {
+    Work::read(move |view, arity, out| {
         record::events(out, arity, |visit| view.read_all(offset, limit, visit))?;
         Ok(())
     })

@@ -2,21 +2,15 @@
 //! named, in the order of their commit. Reply: `{ok, [#event{}]}`.
 
 use super::{Work, count, name};
-use crate::generation::Generation;
 use crate::record;
 use crate::refusal::Refusal;
 use esdb_etf::{Term, put};
 
 /// Reads at most `limit` events.
-pub(super) fn work(
-    types: Term<'_>,
-    limit: Term<'_>,
-    generation: Generation,
-) -> Result<Work, Refusal> {
+pub(super) fn work(types: Term<'_>, limit: Term<'_>) -> Result<Work, Refusal> {
     let types = event_types(types)?;
     let limit = count("batch size", limit)?;
-    let arity = generation.event_arity();
-    Work::read(move |view, out| {
+    Work::read(move |view, arity, out| {
         let types: Vec<&[u8]> = types.iter().map(Vec::as_slice).collect();
         record::events(out, arity, |visit| view.read_by_types(&types, limit, visit))?;
         Ok(())

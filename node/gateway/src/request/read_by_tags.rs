@@ -2,19 +2,13 @@
 //! the order of their commit. Reply: `{ok, [#event{}]}`, empty if no tag is named.
 
 use super::{Work, count, name};
-use crate::generation::Generation;
 use crate::record;
 use crate::refusal::Refusal;
 use esdb_etf::Term;
 use esdb_store::TagMatch;
 
 /// Reads at most `limit` events.
-pub(super) fn work(
-    tags: Term<'_>,
-    matching: Term<'_>,
-    limit: Term<'_>,
-    generation: Generation,
-) -> Result<Work, Refusal> {
+pub(super) fn work(tags: Term<'_>, matching: Term<'_>, limit: Term<'_>) -> Result<Work, Refusal> {
     let list = tags.as_proper_list().ok_or_else(|| {
         let problem = format!("it is a {:?}; give a list of binaries", tags.kind());
         Refusal::argument("tags", problem)
@@ -30,8 +24,7 @@ pub(super) fn work(
         return Err(Refusal::argument("match", "give the atom any or all"));
     };
     let limit = count("batch size", limit)?;
-    let arity = generation.event_arity();
-    Work::read(move |view, out| {
+    Work::read(move |view, arity, out| {
         let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
         record::events(out, arity, |visit| match tags.is_empty() {
             true => Ok(0),
