@@ -179,13 +179,13 @@ async fn replace(shared: &Shared, connection: &Connection, mut old: Option<Conne
 
 async fn serve(shared: &Arc<Shared>, connection: &Connection, stream: Arc<TcpStream>) {
     let peer = connection.peer();
-    tracing::info!(peer, creation = connection.peer_creation(), "connected");
+    tracing::info!(dialled = connection.0.dialled, "{peer} connected");
     shared.pg.connected(shared, connection);
     let reason = match shared.stopping.load(Ordering::Relaxed) {
         true => "this node stops".to_owned(),
         false => run::run(shared, connection, stream).await,
     };
-    tracing::info!(peer, reason, "disconnected");
+    tracing::info!("{peer} lost: {reason}");
     connection.close(&reason);
     shared.peers.remove(connection);
     shared.pg.disconnected(connection);

@@ -30,6 +30,23 @@ async fn a_peer_with_a_shorter_tick_time() {
     node.shutdown().await;
 }
 
+/// The other way about: the BEAM node is silent for longer than this node waits, and must be asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_with_a_longer_tick_time() {
+    let cluster = Cluster::new();
+    let mut beam = cluster.beam();
+    let mut config = cluster.config();
+    config.net_ticktime = Duration::from_secs(1);
+    config.connect = vec![beam.name.clone()];
+    let node = Node::start(config).await.unwrap();
+    until("connected", || node.connections().len() == 1).await;
+    beam.eval("net_kernel:monitor_nodes(true, [{node_type, all}])");
+    let lost = beam.eval("receive {nodedown, _, _} -> lost after 4000 -> kept end");
+    assert_eq!(lost, "kept");
+    assert!(node.connections()[0].uptime > Duration::from_secs(4));
+    node.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_peer() {
     let cluster = Cluster::new();
@@ -42,13 +59,12 @@ async fn a_silent_peer() {
     let hello = peer.hello();
     peer.shake(&hello).await;
     let began = Instant::now();
-    let mut ticks = Vec::new();
-    peer.stream.read_to_end(&mut ticks).await.unwrap();
+    let mut heard = Vec::new();
+    peer.stream.read_to_end(&mut heard).await.unwrap();
     assert!(began.elapsed() > Duration::from_millis(750));
-    assert!(
-        ticks.len() >= 12 && ticks.iter().all(|byte| *byte == 0),
-        "{ticks:?}"
-    );
+    // A tick at first, then questions.
+    assert!(heard.starts_with(&[0; 4]), "{heard:?}");
+    assert!(heard.windows(9).any(|bytes| bytes == b"undefined"));
     until("dropped", || node.connections().is_empty()).await;
     node.shutdown().await;
 }

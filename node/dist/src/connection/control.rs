@@ -59,9 +59,10 @@ pub(crate) fn alias_send(out: &mut Vec<u8>, from: &[u8], alias: &[u8]) {
     out.extend_from_slice(alias);
 }
 
-pub(crate) fn monitor(out: &mut Vec<u8>, from: &Pid, target: &[u8], reference: &Reference) {
+/// `from`: raw pid.
+pub(crate) fn monitor(out: &mut Vec<u8>, from: &[u8], target: &[u8], reference: &Reference) {
     head(out, 4, MONITOR_P);
-    from.put(out);
+    out.extend_from_slice(from);
     out.extend_from_slice(target);
     reference.put(out);
 }

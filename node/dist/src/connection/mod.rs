@@ -112,9 +112,9 @@ impl Connection {
     /// which must be a process of this node: its [`crate::Process::down`] is called at the end.
     pub fn monitor(&self, watcher: &Pid, target: &[u8]) -> Reference {
         let reference = self.0.local.new_reference();
-        self.frame(true, |out| {
-            control::monitor(out, watcher, target, &reference)
-        });
+        let mut from = Vec::new();
+        watcher.put(&mut from);
+        self.frame(true, |out| control::monitor(out, &from, target, &reference));
         reference
     }
 

@@ -1,8 +1,9 @@
 //! The tasks of a connection: reader, writer, and the one that ticks and cleans up.
 
-use super::{Connection, dispatch};
+use super::{Connection, control, dispatch};
 use crate::node::Shared;
 use bytes::{Buf, BytesMut};
+use esdb_etf::put;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -122,22 +123,36 @@ fn frames(
 }
 
 /// Ticks four times in `ticktime`; ends when the peer has been silent for longer.
+///
+/// A BEAM node whose own tick time is longer than ours may rightly be silent for longer than we
+/// wait, and does not answer ticks. So one that was silent for half of the time is asked something
+/// that every node answers.
 async fn tick(connection: &Connection, ticktime: Duration) -> String {
     let mut timer = tokio::time::interval(ticktime / 4);
     timer.tick().await;
     loop {
         timer.tick().await;
-        if connection.silence() > ticktime {
-            return format!(
-                "nothing heard for {} s (net_ticktime)",
-                ticktime.as_secs_f32()
-            );
+        match connection.silence() {
+            silence if silence > ticktime => {
+                return format!("nothing heard for {} s (net_ticktime)", silence.as_secs());
+            }
+            silence if silence > ticktime / 2 => connection.probe(),
+            _ => connection.check(connection.0.outbox.push(true, |_| {})),
         }
-        connection.check(connection.0.outbox.push(true, |_| {}));
     }
 }
 
 impl Connection {
+    /// Monitors what cannot be: no process may be registered as `undefined`, so `noproc` comes back.
+    fn probe(&self) {
+        let reference = self.0.local.new_reference();
+        let mut nobody = Vec::new();
+        put::atom(&mut nobody, "undefined");
+        self.frame(true, |out| {
+            control::monitor(out, &self.0.local.system, &nobody, &reference);
+        });
+    }
+
     fn heard(&self) {
         let now = self.0.since.elapsed().as_millis() as u64;
         self.0.heard.store(now, Ordering::Relaxed);
