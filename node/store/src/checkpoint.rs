@@ -3,11 +3,12 @@
 //! # Layout
 //! - `deletions`: takes away what deleted streams left in earlier checkpoints
 //! - `counts`: keeps the counts of blocks
-//! - `indexes`: heads, runs and postings
+//! - `indexes`: heads and runs; `postings`: positions of terms
 
 mod counts;
 mod deletions;
 mod indexes;
+mod postings;
 
 use crate::StoreError;
 use crate::disk::Disk;

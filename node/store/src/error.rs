@@ -33,6 +33,9 @@ pub enum StoreError {
         /// What does not hold.
         what: &'static str,
     },
+    /// A page of the database is damaged so that it cannot even be told which row is.
+    #[error("a page of the database is damaged: {0}")]
+    DamagedPage(String),
     /// A batch that is not what [`crate::batch::Builder`] writes; its log entry cannot be applied.
     #[error("the batch is malformed: {0}")]
     Batch(&'static str),

@@ -15,6 +15,7 @@
 //! - `disk`: reads it back; `tables`, `postings`, `meta`: the rows, to the byte
 //! - `published`: both levels together; [`view`]: the queries over them
 //! - `codec`, `terms`: integers; the terms under which an event is found
+//! - `guard`: a damaged page is an error
 
 mod apply;
 pub mod batch;
@@ -25,6 +26,7 @@ pub mod command;
 mod disk;
 mod error;
 mod event;
+mod guard;
 mod heads;
 mod memtable;
 mod meta;

@@ -1,15 +1,19 @@
 //! Terms (event types and tags), and rows of the positions of the events that bear them.
 //!
-//! A row holds up to [`MAX_CHUNK`] ascending positions of one term: the first in its key, the rest
-//! as differences. So a term's name costs next to nothing per event, and neither an append nor a
-//! query has to translate names into numbers.
+//! A row holds up to [`MAX_ROW`] ascending positions of one term, so that the term's name costs next
+//! to nothing per event, and neither an append nor a query has to translate names into numbers. The
+//! rows of a term are a chain: each names the first position of the one before it, and the last one
+//! has a key of its own. So a row that is missing is noticed by whoever comes past.
 
 use crate::StoreError;
 use crate::codec::put_varint;
 use crate::tables::IN_POSTINGS;
+use redb::ReadableTable;
 
 /// Most positions of a row.
-pub(crate) const MAX_CHUNK: usize = 512;
+pub(crate) const MAX_ROW: usize = 512;
+/// What stands for a position in the key of a term's last row.
+const LAST: u64 = u64::MAX;
 
 /// What a term is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +29,12 @@ pub(crate) enum TermKind {
 pub(crate) fn term_key(kind: TermKind, bytes: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.push(kind as u8);
-    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(bytes);
 }
 
-/// The key of a row: the term's and its first position.
+/// The key of the row that begins with a position.
 pub(crate) fn row_key(term: &[u8], position: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(term.len() + 8);
     key.extend_from_slice(term);
@@ -37,39 +42,96 @@ pub(crate) fn row_key(term: &[u8], position: u64) -> Vec<u8> {
     key
 }
 
-/// The first position, if the key of a row is one of the term's.
-pub(crate) fn position_of(term: &[u8], key: &[u8]) -> Option<u64> {
-    let position = key.strip_prefix(term)?;
-    position.try_into().ok().map(u64::from_be_bytes)
+/// The key of a term's last row.
+pub(crate) fn last_key(term: &[u8]) -> Vec<u8> {
+    row_key(term, LAST)
 }
 
-/// Makes `out` the row that holds `positions`, whose first is in `key`.
-pub(crate) fn seal(key: &[u8], positions: &[u64], out: &mut Vec<u8>) {
-    IN_POSTINGS.seal(key, out, |out| {
-        put_varint(out, positions.len() as u64);
-        for pair in positions.windows(2) {
-            if let [before, after] = pair {
-                put_varint(out, after - before);
+/// A row.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// First position of the row before it; `None` in a term's first row.
+    pub before: Option<u64>,
+    /// Ascending, at least one.
+    pub positions: Vec<u64>,
+}
+
+impl Row {
+    /// The first position.
+    pub fn first(&self) -> Option<u64> {
+        self.positions.first().copied()
+    }
+
+    /// Makes `out` the row's value under `key`.
+    pub fn seal(&self, key: &[u8], out: &mut Vec<u8>) {
+        IN_POSTINGS.seal(key, out, |out| {
+            put_varint(out, self.before.map_or(0, |before| before + 1));
+            put_varint(out, self.positions.len() as u64);
+            let mut last = 0;
+            for position in &self.positions {
+                put_varint(out, position - last);
+                last = *position;
             }
-        }
-    });
+        });
+    }
+
+    /// What [`Row::seal`] wrote.
+    pub fn open(key: &[u8], value: &[u8]) -> Result<Self, StoreError> {
+        let mut reader = IN_POSTINGS.open(key, value)?;
+        let row = (|| {
+            let before = reader.varint()?.checked_sub(1);
+            let count = usize::try_from(reader.varint()?).ok()?;
+            let mut positions = Vec::with_capacity(count.min(MAX_ROW));
+            let mut last = 0u64;
+            for at in 0..count {
+                let step = reader.varint().filter(|step| at == 0 || *step > 0)?;
+                last = last.checked_add(step)?;
+                positions.push(last);
+            }
+            reader.end()?;
+            (count > 0).then_some(Self { before, positions })
+        })();
+        row.ok_or_else(|| IN_POSTINGS.damaged(key, "it cannot be read"))
+    }
 }
 
-/// The positions of the row under `key`, whose first is `first`.
-pub(crate) fn open(key: &[u8], first: u64, value: &[u8]) -> Result<Vec<u64>, StoreError> {
-    let mut reader = IN_POSTINGS.open(key, value)?;
-    let positions = (|| {
-        let count = reader
-            .varint()
-            .and_then(|count| usize::try_from(count).ok())?;
-        let mut positions = Vec::with_capacity(count.min(MAX_CHUNK));
-        let mut last = first;
-        positions.push(first);
-        for _ in 1..count {
-            last = last.checked_add(reader.varint().filter(|step| *step > 0)?)?;
-            positions.push(last);
+/// The row of a term that holds the first of its positions at `from` or after it, with its key.
+///
+/// # Errors
+/// [`StoreError::Damaged`] also if a row is missing where this one was looked for.
+pub(crate) fn find<T>(
+    table: &T,
+    term: &[u8],
+    from: u64,
+) -> Result<Option<(Vec<u8>, Row)>, StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    let missing = |key: &[u8]| IN_POSTINGS.damaged(key, "a row beside it is missing");
+    let (at, end) = (row_key(term, from), last_key(term));
+    let mut before = None;
+    if let Some((key, value)) = table.range::<&[u8]>(term..=&*at)?.next_back().transpose()? {
+        let (key, row) = (key.value().to_vec(), Row::open(key.value(), value.value())?);
+        if row.positions.last().is_some_and(|last| *last >= from) {
+            return Ok(Some((key, row)));
         }
-        reader.end().map(|()| positions)
-    })();
-    positions.ok_or_else(|| IN_POSTINGS.damaged(key, "it cannot be read"))
+        before = row.first().map(|first| (first, key));
+    }
+    let next = match &before {
+        Some((first, _)) => row_key(term, first + 1),
+        None => at,
+    };
+    let Some((key, value)) = table.range::<&[u8]>(&*next..=&*end)?.next().transpose()? else {
+        // Only the last row, which has the last key, has none after it.
+        return before.map_or(Ok(None), |(_, key)| Err(missing(&key)));
+    };
+    let (key, row) = (key.value().to_vec(), Row::open(key.value(), value.value())?);
+    match row.before == before.map(|(first, _)| first) {
+        true => Ok(row
+            .positions
+            .last()
+            .is_some_and(|last| *last >= from)
+            .then_some((key, row))),
+        false => Err(missing(&key)),
+    }
 }

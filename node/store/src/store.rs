@@ -2,6 +2,7 @@
 
 use crate::apply::Machine;
 use crate::disk::{Disk, open};
+use crate::guard::guard;
 use crate::heads::Heads;
 use crate::memtable::{Bound, Memtable};
 use crate::published::{Frozen, Published};
@@ -62,8 +63,8 @@ impl Store {
     /// [`StoreError::Directory`], [`StoreError::Format`], [`StoreError::Database`], or
     /// [`StoreError::Damaged`] if the state cannot be read.
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
-        let (database, uuid) = open::open(dir, options)?;
-        let disk = Arc::new(Disk::begin(&database.begin_read()?)?);
+        let (database, uuid) = guard(|| open::open(dir, options))?;
+        let disk = Arc::new(guard(|| Disk::begin(&database.begin_read()?))?);
         let state = disk.state.clone();
         let active = Arc::new(Memtable::default());
         let published = Arc::new(Published {
@@ -116,7 +117,7 @@ impl Store {
         let before = machine.state.next_position;
         let mut outcomes = Vec::with_capacity(commands.len());
         for command in commands {
-            match machine.execute(clock_us, &batch, command) {
+            match guard(|| machine.execute(clock_us, &batch, command)) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(error) => {
                     machine.stopped = Some(error.to_string());
@@ -202,8 +203,8 @@ impl Store {
     /// Writes the frozen memtable, and publishes what is on disk then in its place.
     fn write(&self, frozen: &Frozen) -> Result<(), StoreError> {
         let before = self.machine.lock().published.disk.clone();
-        checkpoint::write(&self.database, &before, frozen)?;
-        let disk = Arc::new(Disk::begin(&self.database.begin_read()?)?);
+        guard(|| checkpoint::write(&self.database, &before, frozen))?;
+        let disk = Arc::new(guard(|| Disk::begin(&self.database.begin_read()?))?);
         let mut machine = self.machine.lock();
         let active = machine.published.active.clone();
         let next = Arc::new(Published {

@@ -50,7 +50,7 @@ fn run(batches: &[(u64, Vec<Vec<u8>>)], disturb: bool) -> (Vec<Outcome>, Vec<See
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_in_between(

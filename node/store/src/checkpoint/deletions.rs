@@ -2,11 +2,9 @@
 
 use super::Writer;
 use crate::disk::Disk;
-use crate::postings::{open, position_of, row_key, seal};
-use crate::tables::{EVENTS, IN_POSTINGS, POSTINGS, RUNS};
+use crate::tables::{EVENTS, RUNS};
 use crate::{Direction, StoreError, terms};
-use redb::{ReadableTable, Table};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// What is to be taken away.
 #[derive(Debug, Default)]
@@ -47,11 +45,8 @@ impl Writer<'_> {
             events.retain_in(first..first + count, |_, _| false)?;
             self.counts.remove(first, count);
         }
-        let mut postings = self.transaction.open_table(POSTINGS)?;
-        for (term, positions) in gone.postings {
-            self.remove_postings(&mut postings, &term, positions)?;
-        }
-        Ok(())
+        drop((runs, events));
+        self.remove_postings(gone.postings)
     }
 
     fn find_terms(&mut self, disk: &Disk, gone: &mut Gone) -> Result<(), StoreError> {
@@ -69,47 +64,6 @@ impl Writer<'_> {
                         0
                     });
                 })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the rows that hold these ascending positions anew, without them.
-    fn remove_postings(
-        &mut self,
-        table: &mut Table<'_, &'static [u8], &'static [u8]>,
-        term: &[u8],
-        positions: Vec<u64>,
-    ) -> Result<(), StoreError> {
-        let gone: HashSet<u64> = positions.iter().copied().collect();
-        let mut next = 0;
-        for position in positions {
-            if position < next {
-                continue;
-            }
-            let at = row_key(term, position);
-            let missing = || IN_POSTINGS.damaged(&at, "the position of an event is missing");
-            let found = match table.range::<&[u8]>(term..=&*at)?.next_back().transpose()? {
-                Some((key, value)) => {
-                    let first = position_of(term, key.value()).ok_or_else(missing)?;
-                    (
-                        key.value().to_vec(),
-                        open(key.value(), first, value.value())?,
-                    )
-                }
-                None => return Err(missing()),
-            };
-            let (key, mut held) = found;
-            next = held.last().map_or(next, |last| last + 1);
-            if position >= next {
-                return Err(missing());
-            }
-            held.retain(|position| !gone.contains(position));
-            table.remove(&*key)?;
-            if let Some(first) = held.first() {
-                let key = row_key(term, *first);
-                seal(&key, &held, &mut self.row);
-                table.insert(&*key, self.row.as_slice())?;
             }
         }
         Ok(())

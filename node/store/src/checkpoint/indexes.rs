@@ -1,16 +1,11 @@
-//! Heads, runs and postings of the events that a checkpoint writes.
+//! Heads and runs of the events that a checkpoint writes.
 
 use super::Writer;
 use crate::StoreError;
 use crate::memtable::Stream;
-use crate::postings::{MAX_CHUNK, open, position_of, row_key, seal};
 use crate::run::MAX_RUN;
-use crate::tables::{Head, POSTINGS, RUNS, RunRow, STREAMS};
-use redb::{ReadableTable, Table};
+use crate::tables::{Head, RUNS, RunRow, STREAMS};
 use std::ops::Bound::Excluded;
-
-/// A row of positions with room for this many more is filled up.
-const WORTH_FILLING: usize = MAX_CHUNK / 2;
 
 impl Writer<'_> {
     /// The streams that live on, by number.
@@ -87,92 +82,4 @@ impl Writer<'_> {
         }
         Ok(())
     }
-
-    pub(super) fn write_postings(&mut self) -> Result<(), StoreError> {
-        let mut table = self.transaction.open_table(POSTINGS)?;
-        let mut terms: Vec<_> = self.content.postings.iter().collect();
-        terms.sort_unstable();
-        let dead = self.dead_positions();
-        let mut alive = Vec::new();
-        for (term, positions) in terms {
-            alive.clear();
-            alive.extend(
-                positions
-                    .iter()
-                    .filter(|position| !is_in(&dead, **position)),
-            );
-            if !alive.is_empty() {
-                self.write_term(&mut table, term, &alive)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_term(
-        &mut self,
-        table: &mut Table<'_, &'static [u8], &'static [u8]>,
-        term: &[u8],
-        positions: &[u64],
-    ) -> Result<(), StoreError> {
-        let mut rest = positions;
-        let short = last_row(table, term)?;
-        if let Some((key, mut held)) = short.filter(|(_, held)| held.len() <= WORTH_FILLING) {
-            let (more, after) = rest.split_at(rest.len().min(MAX_CHUNK - held.len()));
-            held.extend_from_slice(more);
-            seal(&key, &held, &mut self.row);
-            table.insert(&*key, self.row.as_slice())?;
-            rest = after;
-        }
-        for chunk in rest.chunks(MAX_CHUNK) {
-            let Some(first) = chunk.first() else { continue };
-            let key = row_key(term, *first);
-            seal(&key, chunk, &mut self.row);
-            table.insert(&*key, self.row.as_slice())?;
-        }
-        Ok(())
-    }
-
-    /// The positions of events that were deleted before they reached the disk: first of each run,
-    /// and first after it, ascending.
-    fn dead_positions(&self) -> Vec<(u64, u64)> {
-        let runs = self
-            .content
-            .runs
-            .iter()
-            .filter(|run| self.dead.contains(&run.number));
-        runs.map(|run| (run.first_position, run.end_position()))
-            .collect()
-    }
-}
-
-/// The key of a row, and its positions.
-type Row = (Vec<u8>, Vec<u64>);
-
-/// The last row of a term.
-fn last_row(
-    table: &Table<'_, &'static [u8], &'static [u8]>,
-    term: &[u8],
-) -> Result<Option<Row>, StoreError> {
-    let end = row_key(term, u64::MAX);
-    let Some((key, value)) = table
-        .range::<&[u8]>(term..=&*end)?
-        .next_back()
-        .transpose()?
-    else {
-        return Ok(None);
-    };
-    let Some(first) = position_of(term, key.value()) else {
-        return Ok(None);
-    };
-    Ok(Some((
-        key.value().to_vec(),
-        open(key.value(), first, value.value())?,
-    )))
-}
-
-fn is_in(runs: &[(u64, u64)], position: u64) -> bool {
-    let at = runs.partition_point(|(first, _)| *first <= position);
-    at.checked_sub(1)
-        .and_then(|at| runs.get(at))
-        .is_some_and(|(_, end)| position < *end)
 }

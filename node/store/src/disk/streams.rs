@@ -1,7 +1,7 @@
 //! Streams on disk: their heads, their runs, and the events to which these lead.
 
 use super::{Disk, Visit};
-use crate::tables::{EventRow, Head, IN_EVENTS, IN_RUNS, RunRow, pair_key};
+use crate::tables::{EventRow, Head, IN_EVENTS, IN_RUNS, IN_STREAMS, RunRow, pair_key};
 use crate::{Direction, StoreError};
 use redb::ReadableTable;
 use std::ops::Range;
@@ -17,12 +17,17 @@ impl Disk {
 
     /// Visits the names of all streams, in order.
     pub fn names(&self, mut visit: impl FnMut(&[u8])) -> Result<(), StoreError> {
+        let mut count = 0;
         for row in self.streams.iter()? {
             let (name, value) = row?;
             Head::open(name.value(), value.value())?;
             visit(name.value());
+            count += 1;
         }
-        Ok(())
+        match count == self.state.streams {
+            true => Ok(()),
+            false => Err(IN_STREAMS.damaged(b"", "there are fewer or more streams than counted")),
+        }
     }
 
     /// Visits the runs that hold the `versions` of a stream, in the given direction, until `visit`

@@ -8,6 +8,7 @@ mod order;
 mod terms;
 
 use crate::disk::DeadRuns;
+use crate::guard::{guard, guard_visit};
 use crate::memtable::Bound;
 use crate::published::Published;
 use crate::{Direction, RecordedEvent, StoreError, TagMatch};
@@ -40,10 +41,8 @@ impl View {
     /// # Errors
     /// [`StoreError`] if that cannot be read.
     pub fn version(&self, stream: &[u8]) -> Result<Option<u64>, StoreError> {
-        Ok(self
-            .published
-            .head(stream, self.bound)?
-            .map(|head| head.last_version))
+        let head = guard(|| self.published.head(stream, self.bound))?;
+        Ok(head.map(|head| head.last_version))
     }
 
     /// Visits the events `start`, `start + 1`, … (forward) or `start`, `start - 1`, … (backward) of
@@ -60,7 +59,7 @@ impl View {
         direction: Direction,
         visit: &mut dyn FnMut(RecordedEvent<'_>),
     ) -> Result<Option<usize>, StoreError> {
-        let Some(head) = self.published.head(stream, self.bound)? else {
+        let Some(head) = guard(|| self.published.head(stream, self.bound))? else {
             return Ok(None);
         };
         let count = u64::try_from(count).unwrap_or(u64::MAX);
@@ -74,8 +73,9 @@ impl View {
         };
         let seen = usize::try_from(versions.end - versions.start).unwrap_or(usize::MAX);
         if seen > 0 {
-            self.published
-                .read(head.number, versions, direction, visit)?;
+            guard_visit(visit, |visit| {
+                self.published.read(head.number, versions, direction, visit)
+            })?;
         }
         Ok(Some(seen))
     }
@@ -99,11 +99,12 @@ impl View {
             }
         }
         let mut names = Vec::new();
-        self.published.disk.names(|name| {
+        let mut keep = |name: &[u8]| {
             if !changed.contains_key(name) {
                 names.push(name.to_vec());
             }
-        })?;
+        };
+        guard(|| self.published.disk.names(&mut keep))?;
         names.extend(
             changed
                 .into_iter()
@@ -126,7 +127,7 @@ impl View {
     ) -> Result<usize, StoreError> {
         match types {
             [] => self.read_all(0, limit, visit),
-            _ => self.by_types(types, limit, visit),
+            _ => guard_visit(visit, |visit| self.by_types(types, limit, visit)),
         }
     }
 
@@ -145,8 +146,8 @@ impl View {
         match (tags, matching) {
             ([], TagMatch::Any) => Ok(0),
             ([], TagMatch::All) => self.read_all(0, limit, visit),
-            (_, TagMatch::Any) => self.by_any_tag(tags, limit, visit),
-            (_, TagMatch::All) => self.by_all_tags(tags, limit, visit),
+            (_, TagMatch::Any) => guard_visit(visit, |visit| self.by_any_tag(tags, limit, visit)),
+            (_, TagMatch::All) => guard_visit(visit, |visit| self.by_all_tags(tags, limit, visit)),
         }
     }
 
@@ -162,7 +163,7 @@ impl View {
     ) -> Result<usize, StoreError> {
         match limit == 0 || offset >= self.events {
             true => Ok(0),
-            false => self.in_order(offset, limit, visit),
+            false => guard_visit(visit, |visit| self.in_order(offset, limit, visit)),
         }
     }
 
