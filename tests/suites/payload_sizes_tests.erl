@@ -29,7 +29,7 @@ large_batch(#{store := Store}) ->
     ?assert(lists:reverse(Batch) =:= [element(6, E) || E <- Events]).
 
 others_go_on(#{store := Store, server := Server}) ->
-    Append = append(Store, <<"large">>, [rand:bytes(32 * ?MIB)]),
+    Append = append(Store, <<"large">>, [rand:bytes(16 * ?MIB)]),
     Requests = [
         gen_server:send_request(esdb_client:worker(old, Store), Append) || _ <- [1, 2, 3]
     ],

@@ -40,6 +40,8 @@ backward() ->
     ?assertEqual([9, 8, 7], get_events(9, 3, backward)),
     ?assertEqual([1, 0], get_events(1, 10, backward)),
     ?assertEqual([0], get_events(0, 1, backward)),
+    %% of the versions asked for, those that there are
+    ?assertEqual([9, 8], get_events(11, 4, backward)),
     ?assertEqual([], get_events(100, 5, backward)).
 
 short_forms() ->
