@@ -40,7 +40,7 @@ pub struct Options {
     /// Most commands in one batch. Default 16,384.
     pub max_batch_commands: usize,
     /// Bytes of commands that may wait for a batch; further ones are refused as
-    /// [`Unavailable::Overloaded`]. Default 64 MiB.
+    /// [`Unavailable::Overloaded`]. Default 256 MiB: several of the largest events.
     pub max_queued_bytes: usize,
     /// Bytes of the largest command. Default 96 MiB.
     pub max_command_bytes: usize,
@@ -55,7 +55,7 @@ impl Default for Options {
             wal: WalOptions::default(),
             max_batch_bytes: 4 << 20,
             max_batch_commands: 16_384,
-            max_queued_bytes: 64 << 20,
+            max_queued_bytes: 256 << 20,
             max_command_bytes: 96 << 20,
             disk: Arc::new(RealDisk),
         }

@@ -214,8 +214,9 @@ impl Model {
                 let from = start.min(held.len());
                 let forward = &held[from..from.saturating_add(count).min(held.len())];
                 assert_eq!(read(Direction::Forward), forward);
-                let end = (start + 1).min(held.len());
-                let mut backward = held[end.saturating_sub(count)..end].to_vec();
+                let top = start + 1;
+                let bottom = top.saturating_sub(count).min(held.len());
+                let mut backward = held[bottom..top.min(held.len())].to_vec();
                 backward.reverse();
                 assert_eq!(read(Direction::Backward), backward);
             }

@@ -47,7 +47,7 @@ impl View {
 
     /// Visits the events `start`, `start + 1`, … (forward) or `start`, `start - 1`, … (backward) of
     /// a stream, at most `count`, as far as there are any; answers how many, or `None` if there is
-    /// no such stream. Backward from beyond the end begins at the end.
+    /// no such stream. Versions beyond the end count, but are not there, in either direction.
     ///
     /// # Errors
     /// [`StoreError`] if one of them cannot be read; events before it have been visited then.
@@ -67,8 +67,8 @@ impl View {
         let versions = match direction {
             Direction::Forward => start.min(end)..start.saturating_add(count).min(end),
             Direction::Backward => {
-                let end = start.saturating_add(1).min(end);
-                end.saturating_sub(count)..end
+                let top = start.saturating_add(1);
+                top.saturating_sub(count).min(end)..top.min(end)
             }
         };
         let seen = usize::try_from(versions.end - versions.start).unwrap_or(usize::MAX);
