@@ -131,7 +131,7 @@ fn a_view_stays_as_it_was() {
         assert_eq!(all(&view), before);
         assert_eq!(view.version(b"a").unwrap(), Some(2));
         assert_eq!(view.streams().unwrap(), [b"a", b"b"]);
-        let read = collect(|v| view.read_stream(b"b", 9, 9, Direction::Backward, v));
+        let read = collect(|v| view.read_stream(b"b", 2, 9, Direction::Backward, v));
         assert_eq!(read.len(), 3);
         let thing = support::binary(b"thing");
         assert_eq!(collect(|v| view.read_by_types(&[&thing], 100, v)), before);
