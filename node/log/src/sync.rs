@@ -10,13 +10,11 @@ use crate::wal::Write;
 pub type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
 
 /// Performs writes one after the other, in the order they come. Clones share the thread.
+///
+/// On the store's own thread an append would be answered some 4 µs sooner; on this one, the store's
+/// thread meanwhile reads what apply will need, and stays free for whatever else it has to do.
 #[derive(Debug, Clone)]
-pub enum Syncer {
-    /// A thread of its own.
-    Thread(mpsc::Sender<(Write, Sent)>),
-    /// The caller's thread.
-    Inline,
-}
+pub struct Syncer(mpsc::Sender<(Write, Sent)>);
 
 /// A callback on its way to the syncer's thread.
 pub struct Sent(Done);
@@ -31,19 +29,13 @@ impl Syncer {
             }
         };
         let thread = thread::Builder::new().name(name).spawn(work)?;
-        Ok((Self::Thread(sender), thread))
+        Ok((Self(sender), thread))
     }
 
     /// Performs `write`, then calls `done`.
     pub fn perform(&self, write: Write, done: Done) -> io::Result<()> {
-        match self {
-            Self::Inline => done(write.perform()),
-            Self::Thread(sender) => {
-                let sent = sender.send((write, Sent(done)));
-                sent.map_err(|_| io::Error::other("the thread that syncs the log has ended"))?;
-            }
-        }
-        Ok(())
+        let sent = self.0.send((write, Sent(done)));
+        sent.map_err(|_| io::Error::other("the thread that syncs the log has ended"))
     }
 }
 

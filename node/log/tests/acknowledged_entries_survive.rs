@@ -1,13 +1,18 @@
 //! What was acknowledged is there after any end of the store: dropped without shutdown, its directory
 //! as it was at any moment under load, or shut down.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use std::{fs, thread};
 
 use common::copy;
-use common::store::{append, append_one, binary, open, read};
+use common::faults::FaultyDisk;
+use common::store::{append, append_one, binary, eventually, open, options, read};
+use esdb_log::Replica;
 use esdb_store::command::Expected;
 
 fn numbered(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
@@ -44,57 +49,50 @@ fn shut_down() {
     assert_eq!(replica.status().replayed, 0);
 }
 
-/// The log's directory is copied while four clients append, file by file, as a crash of the machine
-/// may leave it: what had been acknowledged before the copy began must be in it.
+/// The directory is copied while four clients append and an fsync is under way, at moments spread
+/// over several segments; every other copy loses what had been written but not synced.
 #[test]
 fn the_directory_at_any_moment_under_load() {
     let dir = tempfile::tempdir().unwrap();
-    let base = tempfile::tempdir().unwrap();
-    let replica = open(dir.path());
-    append_one(&replica, "begin", b"0");
-    replica.shutdown();
-    drop(replica);
-    copy(dir.path(), base.path());
-
-    let replica = open(dir.path());
+    let disk = FaultyDisk::default();
+    let mut options = options(&disk);
+    (options.wal.first_segment, options.wal.largest_segment) = (8 << 10, 16 << 10);
+    let replica = Replica::open(dir.path(), options).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    let acknowledged: Vec<Arc<std::sync::atomic::AtomicU64>> =
-        (0..4).map(|_| Arc::default()).collect();
-    let clients: Vec<_> = (0..4)
-        .map(|client| {
-            let (replica, stop) = (replica.clone(), Arc::clone(&stop));
-            let count = Arc::clone(&acknowledged[client]);
-            std::thread::spawn(move || {
-                while !stop.load(Ordering::SeqCst) {
-                    let n = count.load(Ordering::SeqCst);
-                    append_one(&replica, &format!("s{client}"), n.to_string().as_bytes());
-                    count.store(n + 1, Ordering::SeqCst);
-                }
-            })
+    let counts: [Arc<AtomicU64>; 4] = Default::default();
+    let clients = counts.iter().enumerate().map(|(client, count)| {
+        let (replica, stop, count) = (replica.clone(), Arc::clone(&stop), Arc::clone(count));
+        thread::spawn(move || {
+            while !stop.load(Ordering::SeqCst) {
+                let n = count.load(Ordering::SeqCst);
+                append_one(&replica, &format!("s{client}"), n.to_string().as_bytes());
+                count.store(n + 1, Ordering::SeqCst);
+            }
         })
-        .collect();
-    let images: Vec<_> = (0..12)
-        .map(|_| {
-            let (progress, before) = (
-                Arc::clone(&acknowledged[0]),
-                acknowledged[0].load(Ordering::SeqCst),
-            );
-            common::store::eventually("progress", || progress.load(Ordering::SeqCst) >= before + 5);
-            let counts: Vec<_> = acknowledged
-                .iter()
-                .map(|n| n.load(Ordering::SeqCst))
-                .collect();
-            let image = tempfile::tempdir().unwrap();
-            copy(base.path(), image.path());
-            std::fs::remove_dir_all(image.path().join("log")).unwrap();
-            copy(&dir.path().join("log"), &image.path().join("log"));
-            (image, counts)
-        })
-        .collect();
+    });
+    let clients: Vec<_> = clients.collect();
+    let acknowledged = || counts.each_ref().map(|count| count.load(Ordering::SeqCst));
+    let images = (0..12).map(|nth| {
+        let before = acknowledged().iter().sum::<u64>();
+        eventually("progress", || {
+            acknowledged().iter().sum::<u64>() >= before + 100
+        });
+        disk.faults().hold_syncs();
+        disk.faults().await_held_sync();
+        let (image, counts) = (tempfile::tempdir().unwrap(), acknowledged());
+        copy(dir.path(), image.path());
+        if nth % 2 == 1 {
+            lose_unsynced(&image.path().join("log"));
+        }
+        disk.faults().release_syncs();
+        (image, counts)
+    });
+    let images: Vec<_> = images.collect();
     stop.store(true, Ordering::SeqCst);
     clients
         .into_iter()
         .for_each(|client| client.join().unwrap());
+    assert!(replica.status().wal_segments > 1);
     drop(replica);
     for (image, counts) in images {
         let replica = open(image.path());
@@ -113,6 +111,26 @@ fn the_directory_at_any_moment_under_load() {
     }
 }
 
+/// Zeros the last record of the newest segment, which is the one whose fsync was held.
+fn lose_unsynced(log: &Path) {
+    let files = fs::read_dir(log).unwrap().map(|item| item.unwrap().path());
+    let newest = files
+        .filter(|path| path.extension().is_some_and(|e| e == "wal"))
+        .max()
+        .unwrap();
+    let mut bytes = fs::read(&newest).unwrap();
+    let (mut offset, mut last) = (64, None);
+    while let Some(header) = bytes.get(offset..offset + 4).filter(|h| *h != [0; 4]) {
+        let length = u32::from_le_bytes(header.try_into().unwrap()) as usize;
+        last = Some(offset);
+        offset += 48 + length.next_multiple_of(8);
+    }
+    if let Some(last) = last {
+        bytes[last..].fill(0);
+        fs::write(newest, bytes).unwrap();
+    }
+}
+
 /// A batch of events is there as a whole or not at all, wherever its record was torn.
 #[test]
 fn a_torn_batch_leaves_no_part_behind() {
@@ -125,14 +143,14 @@ fn a_torn_batch_leaves_no_part_behind() {
     receiver.recv().unwrap().unwrap();
     drop(replica);
     let segment = dir.path().join("log/000000000001.wal");
-    let whole = std::fs::read(&segment).unwrap();
+    let whole = fs::read(&segment).unwrap();
     let end = whole.iter().rposition(|byte| *byte != 0).unwrap();
     for torn in (end - 100..end).step_by(25) {
         let image = tempfile::tempdir().unwrap();
         copy(dir.path(), image.path());
         let mut bytes = whole.clone();
         bytes[torn..].fill(0);
-        std::fs::write(image.path().join("log/000000000001.wal"), bytes).unwrap();
+        fs::write(image.path().join("log/000000000001.wal"), bytes).unwrap();
         let replica = open(image.path());
         assert_eq!(read(&replica, "s").len(), 1);
         assert!(replica.status().torn_tail.is_some());

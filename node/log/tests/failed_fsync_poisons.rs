@@ -1,5 +1,6 @@
 //! After a failed fsync or write nothing is acknowledged any more, the fsync is not tried again, and
 //! everybody is told why; what was acknowledged before is there after a restart.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! On a full disk nothing is acknowledged, the reason is told, nothing acknowledged is lost, and the
 //! store works again as soon as there is space.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 

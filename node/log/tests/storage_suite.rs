@@ -3,6 +3,7 @@
 //! Three of its habits are met here and not in the storage: it leaves a hole in a log (filled with
 //! blanks), appends an entry below what was purged (dropped), and expects building a snapshot to make
 //! one (a checkpoint is written first).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 

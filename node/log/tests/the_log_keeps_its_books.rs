@@ -1,4 +1,5 @@
 //! Appends, truncations and purges leave a log that opens as exactly what it was.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 
@@ -46,12 +47,13 @@ fn assert_holds_both(wal: &esdb_log::wal::Wal) {
 
 #[test]
 fn a_truncation_holds_at_every_index() {
-    for index in 0..40 {
+    for index in 0..16 {
         let dir = tempfile::tempdir().unwrap();
         let (mut wal, _) = open(dir.path()).unwrap();
-        for first in 0..40 {
-            append(&mut wal, first..first + 1, 500);
+        for first in [0, 4, 8, 12] {
+            append(&mut wal, first..first + 4, 500);
         }
+        assert!(wal.segments() >= 2);
         wal.truncate(index).unwrap();
         assert_holds(&wal, 0..index, 500);
         assert_eq!(wal.last().map(|at| at.index), index.checked_sub(1));

@@ -1,5 +1,6 @@
 //! An append that was under way at a crash leaves nothing behind but its whole records before the
 //! first bad one, and the log goes on there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
 

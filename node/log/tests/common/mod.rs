@@ -1,5 +1,6 @@
 //! What the tests share: a disk that fails on demand, and logs to try it on.
 #![allow(dead_code, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 pub mod faults;
 pub mod store;
