@@ -189,6 +189,9 @@ async fn serve(
         .map_err(|e| OpenError::Start(shared.reason(&e)))?;
     let _ = ready.send(Ok(()));
     let checkpointer = tokio::spawn(checkpointer::run(Arc::clone(shared), raft.clone()));
+    if shared.store.wants_checkpoint() {
+        shared.checkpoints.want(); // What was replayed is more than memory should hold.
+    }
     proposer::run(shared, &raft).await;
     checkpointer.abort();
     let (applied, durable) = (shared.store.applied(), shared.store.checkpointed());
