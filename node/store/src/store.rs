@@ -9,7 +9,7 @@ use crate::published::{Frozen, Published};
 use crate::{Applied, LogPosition, Outcome, Stats, StoreError, View, batch, checkpoint, command};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use redb::{Database, ReadableDatabase};
+use redb::ReadableDatabase;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -45,7 +45,7 @@ struct Shown {
 /// applies, one writes checkpoints, any number read.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    database: open::Handle,
     uuid: [u8; 16],
     options: Options,
     machine: Mutex<Machine>,
@@ -64,7 +64,7 @@ impl Store {
     /// [`StoreError::Damaged`] if the state cannot be read.
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
         let (database, uuid) = guard(|| open::open(dir, options))?;
-        let disk = Arc::new(guard(|| Disk::begin(&database.begin_read()?))?);
+        let disk = Arc::new(guard(|| Disk::begin(&database.get()?.begin_read()?))?);
         let state = disk.state.clone();
         let active = Arc::new(Memtable::default());
         let published = Arc::new(Published {
@@ -203,8 +203,8 @@ impl Store {
     /// Writes the frozen memtable, and publishes what is on disk then in its place.
     fn write(&self, frozen: &Frozen) -> Result<(), StoreError> {
         let before = self.machine.lock().published.disk.clone();
-        guard(|| checkpoint::write(&self.database, &before, frozen))?;
-        let disk = Arc::new(guard(|| Disk::begin(&self.database.begin_read()?))?);
+        guard(|| checkpoint::write(self.database.get()?, &before, frozen))?;
+        let disk = Arc::new(guard(|| Disk::begin(&self.database.get()?.begin_read()?))?);
         let mut machine = self.machine.lock();
         let active = machine.published.active.clone();
         let next = Arc::new(Published {

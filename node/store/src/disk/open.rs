@@ -1,5 +1,6 @@
 //! Opening the database file, or creating it.
 
+use crate::guard::guard;
 use crate::meta::{self, HEADER, STATE, State};
 use crate::tables::{BLOCKS, EVENTS, META, POSTINGS, RUNS, STREAMS};
 use crate::{Options, StoreError};
@@ -12,8 +13,34 @@ use std::path::Path;
 /// The database's file in the store's directory.
 pub(crate) const FILE: &str = "state.redb";
 
+/// An open database. Closing it reads and writes pages of its own.
+#[derive(Debug)]
+pub(crate) struct Handle(Option<Database>);
+
+impl Handle {
+    /// The database.
+    pub fn get(&self) -> Result<&Database, StoreError> {
+        self.0
+            .as_ref()
+            .ok_or_else(|| StoreError::DamagedPage("it was closed".to_owned()))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        let closed = guard(|| {
+            drop(database);
+            Ok(())
+        });
+        if let Err(error) = closed {
+            tracing::error!(%error, "the database could not be closed as it should");
+        }
+    }
+}
+
 /// Opens the database in `dir`, or creates it, and answers the store's UUID.
-pub(crate) fn open(dir: &Path, options: Options) -> Result<(Database, [u8; 16]), StoreError> {
+pub(crate) fn open(dir: &Path, options: Options) -> Result<(Handle, [u8; 16]), StoreError> {
     let path = dir.join(FILE);
     let in_dir = |source| StoreError::Directory {
         path: dir.to_owned(),
@@ -48,7 +75,7 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<(Database, [u8; 16]),
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(in_dir)?;
-        return Ok((database, uuid));
+        return Ok((Handle(Some(database)), uuid));
     }
     if !tables.iter().any(|table| table == META.name()) {
         return Err(format("it has no table meta".to_owned()));
@@ -58,7 +85,7 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<(Database, [u8; 16]),
         None => return Err(format("it has no header".to_owned())),
     };
     drop(read);
-    Ok((database, uuid))
+    Ok((Handle(Some(database)), uuid))
 }
 
 /// Writes header, state and empty tables.

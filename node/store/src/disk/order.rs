@@ -55,30 +55,36 @@ impl Disk {
     /// The block of level 1 that holds the event of this rank, as the block's first position; and
     /// the event's rank within it. For ranks below the number of living events.
     fn locate(&self, rank: u64, dead: &DeadRuns) -> Result<(u64, u64), StoreError> {
-        let (mut first, mut left) = (0u64, rank);
+        let (mut first, mut left, mut expected) = (0u64, rank, self.state.events);
         for level in (1..=LEVELS).rev() {
             let shift = 8 * u32::from(level);
             let start = first >> shift;
-            let mut found = false;
+            let (mut found, mut sum) = (None, 0u64);
+            // All of them, though the rank may lie in the first: a row that is missing shows only
+            // in their sum.
             for row in self
                 .blocks
                 .range((level, start)..(level, start.saturating_add(FAN_OUT)))?
             {
                 let (key, value) = row?;
                 let block = key.value().1;
-                let count = open_block(level, block, value.value())?;
+                let held = open_block(level, block, value.value())?;
+                sum = sum.saturating_add(held);
                 let from = block << shift;
                 let gone = dead.before(from.saturating_add(1 << shift)) - dead.before(from);
-                let count = count.saturating_sub(gone);
-                if left < count {
-                    (first, found) = (from, true);
-                    break;
+                let alive = held.saturating_sub(gone);
+                match found {
+                    None if left < alive => found = Some((from, held)),
+                    None => left -= alive,
+                    Some(_) => {}
                 }
-                left -= count;
             }
-            if !found {
-                let key = pair_key(level.into(), start);
-                return Err(IN_BLOCKS.damaged(&key, "the counts of its blocks do not add up"));
+            match found.filter(|_| sum == expected) {
+                Some(found) => (first, expected) = found,
+                None => {
+                    let key = pair_key(level.into(), start);
+                    return Err(IN_BLOCKS.damaged(&key, "the counts of its blocks do not add up"));
+                }
             }
         }
         Ok((first, left))
