@@ -175,6 +175,18 @@ fn a_row_under_anothers_key() {
     let dir = filled();
     swap(dir.path());
     names(dir.path(), "events");
+    // Here only the key in the checksum tells one from the other.
+    let dir = filled();
+    let database = Database::open(dir.path().join("state.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        let mut table = write.open_table(STREAMS).unwrap();
+        let other = table.get(&b"odd"[..]).unwrap().unwrap().value().to_vec();
+        table.insert(&b"even"[..], &other[..]).unwrap();
+    }
+    write.commit().unwrap();
+    drop(database);
+    names(dir.path(), "streams");
 }
 
 #[test]
