@@ -32,7 +32,7 @@ async fn a_beam_node_dials() {
         "false"
     );
     node.shutdown().await;
-    assert_eq!(beam.eval("nodes(hidden)"), "[]");
+    until("it is gone", || beam.eval("nodes(hidden)") == "[]").await;
     assert_eq!(beam.ping(node.name()), "pang");
 }
 
