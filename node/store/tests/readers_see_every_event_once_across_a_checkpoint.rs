@@ -57,6 +57,15 @@ fn positions(
     positions
 }
 
+/// Ends the other threads when one ends, also by a panic: a test that fails must not hang.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 #[test]
 fn whatever_they_ask() {
     let logged = Logged::new();
@@ -73,6 +82,7 @@ fn whatever_they_ask() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
+                let _stop = Stop(&stop);
                 while !stop.load(SeqCst) {
                     read(&store.view());
                     reads.fetch_add(1, SeqCst);
@@ -84,6 +94,7 @@ fn whatever_they_ask() {
                 store.checkpoint().unwrap();
             }
         });
+        let end = Stop(&stop);
         for (index, command) in (1..).zip(&batches) {
             let mut builder = esdb_store::batch::Builder::new(index);
             builder.push(command);
@@ -104,7 +115,7 @@ fn whatever_they_ask() {
                 std::thread::yield_now();
             }
         }
-        stop.store(true, SeqCst);
+        drop(end);
         checkpoints.join().unwrap();
     });
     read(&store.view());
