@@ -8,7 +8,6 @@
 //! - [`replica`]: the member: queue, proposer, checkpoints, its thread
 //! - [`raft`]: openraft's log and state machine on ours
 //! - [`wal`]: the write-ahead log
-//! - [`sync`]: the thread that writes and syncs it
 //! - [`disk`]: the seam to the file system
 //! - [`lock`]: one server for one directory
 
@@ -16,7 +15,6 @@ pub mod disk;
 pub mod lock;
 pub mod raft;
 pub mod replica;
-pub mod sync;
 pub mod wal;
 
 use std::sync::Arc;

@@ -16,7 +16,6 @@ use common::UUID;
 use esdb_log::raft::log_store::LogStore;
 use esdb_log::raft::machine::Machine;
 use esdb_log::raft::types::{Applied, NodeId, RaftEntry, StorageError, TypeConfig};
-use esdb_log::sync::Syncer;
 use esdb_log::wal::Wal;
 use esdb_log::{RealDisk, WalOptions};
 use esdb_store::Store;
@@ -38,10 +37,7 @@ impl StoreBuilder<TypeConfig, GaplessLog, CheckpointingMachine, TempDir> for Bui
         let store = Arc::new(Store::open(dir.path(), esdb_store::Options::default()).unwrap());
         let log = dir.path().join("log");
         let (wal, _) = Wal::open(Arc::new(RealDisk), &log, UUID, WalOptions::default()).unwrap();
-        let log = LogStore::new(
-            Arc::new(Mutex::new(wal)),
-            Syncer::start("sync".into()).unwrap().0,
-        );
+        let log = LogStore::new(Arc::new(Mutex::new(wal)));
         let machine = Machine::new(Arc::clone(&store));
         Ok((
             dir,

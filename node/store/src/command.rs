@@ -126,11 +126,4 @@ impl<'a> Command<'a> {
             _ => None,
         }
     }
-
-    /// The stream that a command names, if that much of it can be read.
-    pub fn stream(bytes: &'a [u8]) -> Option<&'a [u8]> {
-        let mut reader = Reader(bytes);
-        reader.u16()?;
-        reader.counted()
-    }
 }

@@ -6,7 +6,7 @@ use crate::guard::guard;
 use crate::heads::Heads;
 use crate::memtable::{Bound, Memtable};
 use crate::published::{Frozen, Published};
-use crate::{Applied, LogPosition, Outcome, Stats, StoreError, View, batch, checkpoint, command};
+use crate::{Applied, LogPosition, Outcome, Stats, StoreError, View, batch, checkpoint};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use redb::ReadableDatabase;
@@ -147,22 +147,6 @@ impl Store {
     fn finish(&self, mut machine: MutexGuard<'_, Machine>, at: LogPosition) {
         machine.state.applied.last = Some(at);
         *self.shown.write() = Shown::of(&machine);
-    }
-
-    /// Brings what the streams of a batch need from disk into the database's cache. Any thread may
-    /// do that while the batch is being synced; what cannot be read shows when it is applied.
-    pub fn prefetch(&self, batch: &[u8]) {
-        let view = self.view();
-        let Ok((_, commands)) = batch::parse(batch) else {
-            return;
-        };
-        let mut last = None;
-        for stream in commands.into_iter().filter_map(command::Command::stream) {
-            if last != Some(stream) && view.version(stream).is_err() {
-                return;
-            }
-            last = Some(stream);
-        }
     }
 
     /// Whether memory is beyond its budget.

@@ -22,7 +22,6 @@ fn apply(command: &[u8]) -> Outcome {
     let mut builder = batch::Builder::new(1);
     builder.push(command);
     let batch = builder.finish();
-    store().1.prefetch(&batch);
     store()
         .1
         .apply(
@@ -83,7 +82,6 @@ proptest! {
     #[test]
     fn any_bytes_are_no_batch_or_change_nothing(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
         let before = count();
-        store().1.prefetch(&bytes);
         let _ = store().1.apply(LogPosition { term: 1, node: 1, index: 1 }, bytes.into());
         prop_assert_eq!(count(), before);
     }

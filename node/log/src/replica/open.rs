@@ -25,7 +25,6 @@ use crate::raft::log_store::LogStore;
 use crate::raft::machine::Machine;
 use crate::raft::network::NoPeers;
 use crate::raft::types::{NodeId, TypeConfig};
-use crate::sync::Syncer;
 use crate::wal::{Wal, WalError};
 
 /// Directory of the log within the store's.
@@ -171,20 +170,14 @@ fn run(shared: &Arc<Shared>, ready: &mpsc::Sender<Result<(), OpenError>>) -> Res
         .max_blocking_threads(1)
         .build()
         .map_err(|e| start(&e))?;
-    let (syncer, syncing) = Syncer::start("esdb-sync".into()).map_err(|e| start(&e))?;
-    let served = runtime.block_on(serve(shared, syncer, ready));
-    // Drops the tasks, and with them the last handles of the syncer.
-    drop(runtime);
-    let _ = syncing.join();
-    served
+    runtime.block_on(serve(shared, ready))
 }
 
 async fn serve(
     shared: &Arc<Shared>,
-    syncer: Syncer,
     ready: &mpsc::Sender<Result<(), OpenError>>,
 ) -> Result<(), OpenError> {
-    let raft = lead(shared, syncer)
+    let raft = lead(shared)
         .await
         .map_err(|e| OpenError::Start(shared.reason(&e)))?;
     let _ = ready.send(Ok(()));
@@ -204,11 +197,8 @@ async fn serve(
 }
 
 /// Starts raft and returns when this member leads and has applied everything it has to.
-async fn lead(
-    shared: &Arc<Shared>,
-    syncer: Syncer,
-) -> Result<Raft<TypeConfig>, Box<dyn std::error::Error>> {
-    let log = LogStore::new(Arc::clone(&shared.wal), syncer);
+async fn lead(shared: &Arc<Shared>) -> Result<Raft<TypeConfig>, Box<dyn std::error::Error>> {
+    let log = LogStore::new(Arc::clone(&shared.wal));
     let machine = Machine::new(Arc::clone(&shared.store));
     let raft = Raft::new(SELF, Arc::new(config()), NoPeers, log, machine).await?;
     if !raft.is_initialized().await? {

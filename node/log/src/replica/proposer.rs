@@ -83,12 +83,8 @@ async fn propose(
     raft: &Raft<TypeConfig>,
     bytes: Bytes,
 ) -> Result<Vec<Outcome>, Unavailable> {
-    let proposed = raft.client_write_ff(Batch(bytes.clone())).await;
+    let proposed = raft.client_write_ff(Batch(bytes)).await;
     let answer = proposed.map_err(|error| stopped(shared, &error))?;
-    // Lets the raft core give the entry to the disk; what apply will need is read meanwhile.
-    tokio::task::yield_now().await;
-    shared.store.prefetch(&bytes);
-    drop(bytes);
     match answer.await {
         Ok(Ok(written)) => Ok(written.data.outcomes),
         Ok(Err(error)) => Err(stopped(shared, &error)),
