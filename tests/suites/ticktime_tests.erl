@@ -54,7 +54,7 @@ silent_client() ->
     Node = esdb_server:node(Server),
     Listener = esdb_peer:run(Client, fun() -> spawn(?MODULE, listen, [Node]) end),
     ok = esdb_peer:signal(Client, "STOP"),
-    Gone = lists:concat(["disconnected peer=\"", esdb_peer:node(Client), "\""]),
+    Gone = lists:concat([esdb_peer:node(Client), " lost"]),
     esdb_wait:until(
         fun() -> string:find(esdb_server:errors(Server), Gone) =/= nomatch end,
         ?SILENT_MS
