@@ -115,7 +115,7 @@ pub fn decompress_zstd<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) ->
         }
         _ if data.is_empty() => Ok(failed(env, decompression_failed())),
         _ => match zstd::stream::read::Decoder::with_buffer(data) {
-            Ok(reader) => decompress_stream(env, budget, reader),
+            Ok(reader) => decompress_stream(env, budget, reader, |_| 0),
             Err(_) => Ok(failed(env, decompression_failed())),
         },
     }
@@ -148,14 +148,21 @@ fn decompress_known<'a>(
     }
 }
 
-/// Reads to the end, in steps, so that only bytes that are there take memory.
-fn decompress_stream<'a>(env: Env<'a>, budget: &mut Budget, mut reader: impl Read) -> Run<'a> {
+/// Reads to the end, in steps, so that only bytes that are there take memory. `left` says how much of the input a
+/// reader has not seen when it reports an end: that of LZ4 reports one after each frame.
+fn decompress_stream<'a, R: Read>(
+    env: Env<'a>,
+    budget: &mut Budget,
+    mut reader: R,
+    left: impl Fn(&R) -> usize,
+) -> Run<'a> {
     budget.spend(20_000)?;
     let mut output = Vec::new();
     let mut block = vec![0; 1 << 16];
     loop {
         match reader.read(&mut block) {
-            Ok(0) => return Ok(done(env, &output)),
+            Ok(0) if left(&reader) == 0 => return Ok(done(env, &output)),
+            Ok(0) => budget.spend(100)?,
             Ok(n) => {
                 budget.spend(n * 2)?;
                 let fits = output.len() + n <= OUTPUT_LIMIT && output.try_reserve(n).is_ok();
@@ -195,10 +202,10 @@ pub fn decompress_lz4<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> 
             if own {
                 Ok(result)
             } else {
-                decompress_stream(env, budget, lz4::reader(data))
+                decompress_stream(env, budget, lz4::reader(data), lz4::left)
             }
         }
         _ if data.is_empty() => Ok(failed(env, decompression_failed())),
-        _ => decompress_stream(env, budget, lz4::reader(data)),
+        _ => decompress_stream(env, budget, lz4::reader(data), lz4::left),
     }
 }

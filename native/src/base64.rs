@@ -92,6 +92,12 @@ fn value(character: u8) -> u8 {
     VALUES[usize::from(character)]
 }
 
+/// Marks bits that stand for no byte and must be zero.
+#[inline]
+fn loose(bits: u8) -> u8 {
+    if bits == 0 { 0 } else { INVALID }
+}
+
 /// Reads `input` into `output`, which must have [`decoded_len`] bytes; false when it is not valid.
 #[must_use]
 pub fn decode(input: &[u8], output: &mut [u8]) -> bool {
@@ -106,12 +112,12 @@ pub fn decode(input: &[u8], output: &mut [u8]) -> bool {
     match (rest, tail) {
         ([a, b], [x]) => {
             let (a, b) = (value(*a), value(*b));
-            seen |= a | b | (b & 0x0F) << 4;
+            seen |= a | b | loose(b & 0x0F);
             *x = a << 2 | b >> 4;
         }
         ([a, b, c], [x, y]) => {
             let (a, b, c) = (value(*a), value(*b), value(*c));
-            seen |= a | b | c | (c & 0x03) << 6;
+            seen |= a | b | c | loose(c & 0x03);
             (*x, *y) = (a << 2 | b >> 4, b << 4 | c >> 2);
         }
         ([], []) => {}

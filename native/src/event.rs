@@ -1,8 +1,8 @@
 //! Events: maps, and `#event{}` records of every generation of clients.
 
 use crate::budget::Stop;
+use rustler::Term;
 use rustler::types::tuple::get_tuple;
-use rustler::{Term, TermType};
 
 rustler::atoms! {
     data, event, event_id, event_type, stream_id, version, metadata, tags, timestamp, epoch_us, data_content_type,
@@ -24,17 +24,12 @@ impl<'a> Event<'a> {
     /// [`Stop::Twin`] when it is none.
     #[inline]
     pub fn read(term: Term<'a>) -> Result<Self, Stop> {
-        match term.get_type() {
-            TermType::Map => Ok(Event::Map(term)),
-            TermType::Tuple => {
-                let elements = get_tuple(term).map_err(|_| Stop::Twin)?;
-                match elements.first() {
-                    Some(name) if elements.len() >= 11 && event() == *name => {
-                        Ok(Event::Record(elements))
-                    }
-                    _ => Err(Stop::Twin),
-                }
-            }
+        if term.is_map() {
+            return Ok(Event::Map(term));
+        }
+        let elements = get_tuple(term).map_err(|_| Stop::Twin)?;
+        match elements.first() {
+            Some(name) if elements.len() >= 11 && event() == *name => Ok(Event::Record(elements)),
             _ => Err(Stop::Twin),
         }
     }

@@ -93,11 +93,6 @@ impl<'a> Graph<'a> {
     }
 }
 
-fn first_list<'a>(env: Env<'a>, nodes: &[(Term<'a>, u32)]) -> Term<'a> {
-    let terms: Vec<Term<'a>> = nodes.iter().map(|node| node.0).collect();
-    list(env, &terms)
-}
-
 /// `build_edges([{EventId, CausationId | undefined}])`: the edges whose cause is among the events.
 pub fn build_edges<'a>(env: Env<'a>, budget: &mut Budget, events: Term<'a>) -> Run<'a> {
     let mut names = Names::new();
@@ -111,15 +106,37 @@ pub fn build_edges<'a>(env: Env<'a>, budget: &mut Budget, events: Term<'a>) -> R
         }
         Ok(())
     })?;
-    let known = names.len() as u32;
     let mut edges = Vec::with_capacity(causes.len());
     for (cause, id) in causes {
-        // A cause that is no event gets a number beyond theirs.
-        if names.number(cause, budget)?.0 < known {
+        if names.knows(cause, budget)? {
             edges.push((cause, id).encode(env));
         }
     }
     Ok(list(env, &edges))
+}
+
+/// The listed nodes that are at no edge the end that `end` picks: only those ends get numbers.
+fn untouched<'a>(
+    env: Env<'a>,
+    budget: &mut Budget,
+    nodes: Term<'a>,
+    edges: Term<'a>,
+    end: impl Fn((Term<'a>, Term<'a>)) -> (Term<'a>, Term<'a>),
+) -> Run<'a> {
+    let mut touched = Names::new();
+    each(edges, budget, 20, |edge, budget| {
+        let (wanted, other) = end(pair(edge)?);
+        bytes(other)?;
+        touched.number(wanted, budget).map(|_| ())
+    })?;
+    let mut free = Vec::new();
+    each(nodes, budget, 15, |node, budget| {
+        if !touched.knows(node, budget)? {
+            free.push(node);
+        }
+        Ok(())
+    })?;
+    Ok(list(env, &free))
 }
 
 /// `find_roots(Nodes, Edges)`.
@@ -129,7 +146,7 @@ pub fn find_roots<'a>(
     nodes: Term<'a>,
     edges: Term<'a>,
 ) -> Run<'a> {
-    Ok(first_list(env, &Graph::read(nodes, edges, budget)?.roots()))
+    untouched(env, budget, nodes, edges, |(from, to)| (to, from))
 }
 
 /// `find_leaves(Nodes, Edges)`.
@@ -139,10 +156,7 @@ pub fn find_leaves<'a>(
     nodes: Term<'a>,
     edges: Term<'a>,
 ) -> Run<'a> {
-    Ok(first_list(
-        env,
-        &Graph::read(nodes, edges, budget)?.leaves(),
-    ))
+    untouched(env, budget, nodes, edges, |(from, to)| (from, to))
 }
 
 /// `topo_sort(Nodes, Edges)`: each listed node once.

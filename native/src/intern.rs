@@ -117,6 +117,23 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Whether `name` has a number.
+    ///
+    /// # Errors
+    /// Those of [`Names::number`].
+    #[inline]
+    pub fn knows(&self, name: Term<'a>, budget: &mut Budget) -> Result<bool, Stop> {
+        let text = bytes(name)?;
+        budget.spend(25 + text.len() / 16)?;
+        let hash = XxHash3_64::oneshot_with_seed(*SEED, text);
+        let same = |index: u32| {
+            self.entries
+                .get(index as usize)
+                .is_some_and(|entry| entry.1 == text)
+        };
+        Ok(self.table.find(hash, same).is_ok())
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()

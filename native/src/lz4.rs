@@ -2,12 +2,12 @@
 //!
 //! Frames are written here, block by block, with a table that lives as long as the thread: the frame encoder of
 //! `lz4_flex` allocates and clears one for each call, which costs more than compressing a kilobyte. Frames that were
-//! written here are also read here; every other kind (linked blocks, several frames, skippable ones) goes through
+//! written here are also read here; every other kind (linked blocks, several frames) goes through
 //! the decoder of `lz4_flex`.
 
 use lz4_flex::block::{self, CompressTable};
+use lz4_flex::frame::FrameDecoder;
 use std::cell::RefCell;
-use std::io::Read;
 use twox_hash::XxHash32;
 
 const MAGIC: [u8; 4] = 0x184D_2204u32.to_le_bytes();
@@ -132,7 +132,53 @@ fn next_block<'f>(rest: &'f [u8], output: &mut [u8]) -> Option<&'f [u8]> {
     filled.map(|()| after)
 }
 
-/// A reader over all frames of `frames`, of every kind.
-pub fn reader(frames: &[u8]) -> impl Read {
-    lz4_flex::frame::FrameDecoder::new(frames)
+/// A reader over the frames of `frames`. It reports an end after each of them.
+pub fn reader(frames: &[u8]) -> FrameDecoder<&[u8]> {
+    FrameDecoder::new(frames)
+}
+
+/// How many bytes `reader` has not looked at.
+pub fn left(reader: &FrameDecoder<&[u8]>) -> usize {
+    reader.get_ref().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn frame(data: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        assert!(compress(data, &mut frame));
+        frame
+    }
+
+    proptest::proptest! {
+        /// The frame decoder of lz4_flex shares no code with the writer here.
+        #[test]
+        fn frames_are_read_by_both_readers(seed: u64, length in 0usize..200_000, run in 1usize..400) {
+            let data: Vec<u8> = (0..length).map(|i| ((i / run) as u64 ^ seed).wrapping_mul(31) as u8).collect();
+            let frame = frame(&data);
+            let mut general = Vec::new();
+            reader(&frame).read_to_end(&mut general).unwrap();
+            proptest::prop_assert_eq!(&general, &data);
+            let (size, block) = own_header(&frame).unwrap();
+            let mut own = vec![0; size];
+            proptest::prop_assert!(decompress_own(&frame, block, &mut own));
+            proptest::prop_assert_eq!(own, data);
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed(at in 0usize..1000, bit in 0u32..8) {
+            let data = b"orders-1 orders-2 orders-3 ".repeat(40);
+            let mut bytes = frame(&data);
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            if let Some((size, block)) = own_header(&bytes).filter(|(size, _)| *size < 1 << 20) {
+                // One repetition may be found in two places: then the change changes nothing.
+                let mut own = vec![0; size];
+                proptest::prop_assert!(!decompress_own(&bytes, block, &mut own) || own == data);
+            }
+        }
+    }
 }

@@ -18,3 +18,14 @@
 %% The same for the exported nif_NAME: without the library it does not hand over to the twin.
 -define(NIF(Short, Dirty, Twin),
     ?NATIVE(Short, Dirty, begin ok = esdb_nifs_lib:must_be_loaded(), Twin end)).
+
+%% Lists of at least so many elements. Below, the twin is done before a call of the library has begun; the sizes are
+%% those at which `make bench-nifs` shows the library ahead.
+-define(AT_LEAST_4, [_, _, _, _ | _]).
+-define(AT_LEAST_8, [_, _, _, _, _, _, _, _ | _]).
+-define(AT_LEAST_16, [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _ | _]).
+-define(AT_LEAST_32, [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _ | _]).
+-define(AT_LEAST_64, [
+    _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _,
+    _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _ | _
+]).

@@ -35,12 +35,14 @@ aggregate_events(Events, State) -> aggregate_events(Events, State, false).
 
 %% In order, from the initial state; with Finalize the tags are taken off at the end.
 -spec aggregate_events([event()], map(), boolean()) -> map().
-aggregate_events(Events, State, Finalize) ->
+aggregate_events(?AT_LEAST_32 = Events, State, Finalize) ->
     ?NATIVE(
         esdb_nifs_lib:aggregate_events(Events, State, Finalize),
         esdb_nifs_lib:aggregate_events_dirty(Events, State, Finalize),
         erlang_aggregate_events(Events, State, Finalize)
-    ).
+    );
+aggregate_events(Events, State, Finalize) ->
+    erlang_aggregate_events(Events, State, Finalize).
 
 nif_aggregate_events(Events, Finalize) when is_boolean(Finalize) -> nif_aggregate_events(Events, #{}, Finalize);
 nif_aggregate_events(Events, State) -> nif_aggregate_events(Events, State, false).
@@ -135,12 +137,14 @@ merge_tagged_batch(Pairs) -> merge_tagged_batch(Pairs, #{}).
 
 %% Pairs of key and value applied in order to a state; tags are kept.
 -spec merge_tagged_batch([{term(), term()}], map()) -> map().
-merge_tagged_batch(Pairs, State) ->
+merge_tagged_batch(?AT_LEAST_64 = Pairs, State) ->
     ?NATIVE(
         esdb_nifs_lib:merge_tagged_batch(Pairs, State),
         esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State),
         erlang_merge_tagged_batch(Pairs, State)
-    ).
+    );
+merge_tagged_batch(Pairs, State) ->
+    erlang_merge_tagged_batch(Pairs, State).
 
 nif_merge_tagged_batch(Pairs) -> nif_merge_tagged_batch(Pairs, #{}).
 nif_merge_tagged_batch(Pairs, State) ->
@@ -165,8 +169,11 @@ erlang_merge_tagged_batch(_, _) ->
 
 %% The map without tags: N for {sum, N}, V for {overwrite, V}.
 -spec finalize(map()) -> map().
+finalize(Map) when map_size(Map) =< 16; map_size(Map) > 32, map_size(Map) =< 2000 ->
+    ?NATIVE(esdb_nifs_lib:finalize(Map), esdb_nifs_lib:finalize_dirty(Map), erlang_finalize(Map));
+%% Twin used: a map of 17 to 32 keys is one array for the emulator, a large one it rebuilds as fast as the library.
 finalize(Map) ->
-    ?NATIVE(esdb_nifs_lib:finalize(Map), esdb_nifs_lib:finalize_dirty(Map), erlang_finalize(Map)).
+    erlang_finalize(Map).
 
 nif_finalize(Map) ->
     ?NIF(esdb_nifs_lib:finalize(Map), esdb_nifs_lib:finalize_dirty(Map), erlang_finalize(Map)).

@@ -135,11 +135,7 @@ decompress_zstd(Data) ->
     ).
 
 nif_decompress_zstd(Data) ->
-    ?NIF(
-        esdb_nifs_lib:decompress_zstd(Data),
-        esdb_nifs_lib:decompress_zstd_dirty(Data),
-        erlang_decompress_zstd(Data)
-    ).
+    ?NIF(esdb_nifs_lib:decompress_zstd(Data), esdb_nifs_lib:decompress_zstd_dirty(Data), erlang_decompress_zstd(Data)).
 
 erlang_decompress_zstd(Data) -> not_available(Data).
 

@@ -126,18 +126,10 @@ erlang_base64_decode_urlsafe(_) -> error(badarg).
 %% Equality in a time that depends on the lengths alone.
 -spec secure_compare(binary(), binary()) -> boolean().
 secure_compare(A, B) ->
-    ?NATIVE(
-        esdb_nifs_lib:secure_compare(A, B),
-        esdb_nifs_lib:secure_compare_dirty(A, B),
-        erlang_secure_compare(A, B)
-    ).
+    ?NATIVE(esdb_nifs_lib:secure_compare(A, B), esdb_nifs_lib:secure_compare_dirty(A, B), erlang_secure_compare(A, B)).
 
 nif_secure_compare(A, B) ->
-    ?NIF(
-        esdb_nifs_lib:secure_compare(A, B),
-        esdb_nifs_lib:secure_compare_dirty(A, B),
-        erlang_secure_compare(A, B)
-    ).
+    ?NIF(esdb_nifs_lib:secure_compare(A, B), esdb_nifs_lib:secure_compare_dirty(A, B), erlang_secure_compare(A, B)).
 
 erlang_secure_compare(A, B) when is_binary(A), is_binary(B), byte_size(A) =:= byte_size(B) ->
     crypto:hash_equals(A, B);

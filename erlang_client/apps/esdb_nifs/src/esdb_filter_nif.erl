@@ -39,15 +39,13 @@ is_nif_loaded() -> esdb_nifs_lib:loaded().
 -spec wildcard_to_regex(binary()) -> binary().
 wildcard_to_regex(Pattern) ->
     ?NATIVE(
-        esdb_nifs_lib:wildcard_to_regex(Pattern),
-        esdb_nifs_lib:wildcard_to_regex_dirty(Pattern),
+        esdb_nifs_lib:wildcard_to_regex(Pattern), esdb_nifs_lib:wildcard_to_regex_dirty(Pattern),
         erlang_wildcard_to_regex(Pattern)
     ).
 
 nif_wildcard_to_regex(Pattern) ->
     ?NIF(
-        esdb_nifs_lib:wildcard_to_regex(Pattern),
-        esdb_nifs_lib:wildcard_to_regex_dirty(Pattern),
+        esdb_nifs_lib:wildcard_to_regex(Pattern), esdb_nifs_lib:wildcard_to_regex_dirty(Pattern),
         erlang_wildcard_to_regex(Pattern)
     ).
 
@@ -58,15 +56,13 @@ erlang_wildcard_to_regex(_) -> error(badarg).
 -spec wildcard_match(binary(), binary()) -> boolean().
 wildcard_match(Text, Pattern) ->
     ?NATIVE(
-        esdb_nifs_lib:wildcard_match(Text, Pattern),
-        esdb_nifs_lib:wildcard_match_dirty(Text, Pattern),
+        esdb_nifs_lib:wildcard_match(Text, Pattern), esdb_nifs_lib:wildcard_match_dirty(Text, Pattern),
         erlang_wildcard_match(Text, Pattern)
     ).
 
 nif_wildcard_match(Text, Pattern) ->
     ?NIF(
-        esdb_nifs_lib:wildcard_match(Text, Pattern),
-        esdb_nifs_lib:wildcard_match_dirty(Text, Pattern),
+        esdb_nifs_lib:wildcard_match(Text, Pattern), esdb_nifs_lib:wildcard_match_dirty(Text, Pattern),
         erlang_wildcard_match(Text, Pattern)
     ).
 
@@ -77,17 +73,12 @@ erlang_wildcard_match(_, _) ->
 
 %% Whether the text has a match of a regular expression of `re`; badarg when that is not valid.
 -spec regex_match(binary(), binary()) -> boolean().
-regex_match(Text, Regex) ->
-    ?NATIVE(
-        esdb_nifs_lib:regex_match(Text, Regex),
-        esdb_nifs_lib:regex_match_dirty(Text, Regex),
-        erlang_regex_match(Text, Regex)
-    ).
+%% Twin used: `re` compiles an expression in less than a microsecond, the library in ten.
+regex_match(Text, Regex) -> erlang_regex_match(Text, Regex).
 
 nif_regex_match(Text, Regex) ->
     ?NIF(
-        esdb_nifs_lib:regex_match(Text, Regex),
-        esdb_nifs_lib:regex_match_dirty(Text, Regex),
+        esdb_nifs_lib:regex_match(Text, Regex), esdb_nifs_lib:regex_match_dirty(Text, Regex),
         erlang_regex_match(Text, Regex)
     ).
 
@@ -102,8 +93,7 @@ has_prefix(Text, Prefix) -> erlang_has_prefix(Text, Prefix).
 
 nif_has_prefix(Text, Prefix) ->
     ?NIF(
-        esdb_nifs_lib:has_prefix(Text, Prefix),
-        esdb_nifs_lib:has_prefix_dirty(Text, Prefix),
+        esdb_nifs_lib:has_prefix(Text, Prefix), esdb_nifs_lib:has_prefix_dirty(Text, Prefix),
         erlang_has_prefix(Text, Prefix)
     ).
 
@@ -116,8 +106,7 @@ has_suffix(Text, Suffix) -> erlang_has_suffix(Text, Suffix).
 
 nif_has_suffix(Text, Suffix) ->
     ?NIF(
-        esdb_nifs_lib:has_suffix(Text, Suffix),
-        esdb_nifs_lib:has_suffix_dirty(Text, Suffix),
+        esdb_nifs_lib:has_suffix(Text, Suffix), esdb_nifs_lib:has_suffix_dirty(Text, Suffix),
         erlang_has_suffix(Text, Suffix)
     ).
 
@@ -128,15 +117,13 @@ erlang_has_suffix(_, _) -> error(badarg).
 -spec filter_by_wildcard([binary()], binary()) -> [binary()].
 filter_by_wildcard(Items, Pattern) ->
     ?NATIVE(
-        esdb_nifs_lib:filter_by_wildcard(Items, Pattern),
-        esdb_nifs_lib:filter_by_wildcard_dirty(Items, Pattern),
+        esdb_nifs_lib:filter_by_wildcard(Items, Pattern), esdb_nifs_lib:filter_by_wildcard_dirty(Items, Pattern),
         erlang_filter_by_wildcard(Items, Pattern)
     ).
 
 nif_filter_by_wildcard(Items, Pattern) ->
     ?NIF(
-        esdb_nifs_lib:filter_by_wildcard(Items, Pattern),
-        esdb_nifs_lib:filter_by_wildcard_dirty(Items, Pattern),
+        esdb_nifs_lib:filter_by_wildcard(Items, Pattern), esdb_nifs_lib:filter_by_wildcard_dirty(Items, Pattern),
         erlang_filter_by_wildcard(Items, Pattern)
     ).
 
@@ -144,17 +131,17 @@ erlang_filter_by_wildcard(Items, Pattern) -> esdb_select:select(esdb_select:by_w
 
 %% The items that have a match.
 -spec filter_by_regex([binary()], binary()) -> [binary()].
-filter_by_regex(Items, Regex) ->
+filter_by_regex(?AT_LEAST_64 = Items, Regex) ->
     ?NATIVE(
-        esdb_nifs_lib:filter_by_regex(Items, Regex),
-        esdb_nifs_lib:filter_by_regex_dirty(Items, Regex),
+        esdb_nifs_lib:filter_by_regex(Items, Regex), esdb_nifs_lib:filter_by_regex_dirty(Items, Regex),
         erlang_filter_by_regex(Items, Regex)
-    ).
+    );
+filter_by_regex(Items, Regex) ->
+    erlang_filter_by_regex(Items, Regex).
 
 nif_filter_by_regex(Items, Regex) ->
     ?NIF(
-        esdb_nifs_lib:filter_by_regex(Items, Regex),
-        esdb_nifs_lib:filter_by_regex_dirty(Items, Regex),
+        esdb_nifs_lib:filter_by_regex(Items, Regex), esdb_nifs_lib:filter_by_regex_dirty(Items, Regex),
         erlang_filter_by_regex(Items, Regex)
     ).
 
@@ -168,17 +155,17 @@ erlang_filter_by_regex(_, _) ->
 
 %% The items that begin so.
 -spec filter_by_prefix([binary()], binary()) -> [binary()].
-filter_by_prefix(Items, Prefix) ->
+filter_by_prefix(?AT_LEAST_4 = Items, Prefix) ->
     ?NATIVE(
-        esdb_nifs_lib:filter_by_prefix(Items, Prefix),
-        esdb_nifs_lib:filter_by_prefix_dirty(Items, Prefix),
+        esdb_nifs_lib:filter_by_prefix(Items, Prefix), esdb_nifs_lib:filter_by_prefix_dirty(Items, Prefix),
         erlang_filter_by_prefix(Items, Prefix)
-    ).
+    );
+filter_by_prefix(Items, Prefix) ->
+    erlang_filter_by_prefix(Items, Prefix).
 
 nif_filter_by_prefix(Items, Prefix) ->
     ?NIF(
-        esdb_nifs_lib:filter_by_prefix(Items, Prefix),
-        esdb_nifs_lib:filter_by_prefix_dirty(Items, Prefix),
+        esdb_nifs_lib:filter_by_prefix(Items, Prefix), esdb_nifs_lib:filter_by_prefix_dirty(Items, Prefix),
         erlang_filter_by_prefix(Items, Prefix)
     ).
 
@@ -189,17 +176,17 @@ erlang_filter_by_prefix(_, _) ->
 
 %% The items that end so.
 -spec filter_by_suffix([binary()], binary()) -> [binary()].
-filter_by_suffix(Items, Suffix) ->
+filter_by_suffix(?AT_LEAST_4 = Items, Suffix) ->
     ?NATIVE(
-        esdb_nifs_lib:filter_by_suffix(Items, Suffix),
-        esdb_nifs_lib:filter_by_suffix_dirty(Items, Suffix),
+        esdb_nifs_lib:filter_by_suffix(Items, Suffix), esdb_nifs_lib:filter_by_suffix_dirty(Items, Suffix),
         erlang_filter_by_suffix(Items, Suffix)
-    ).
+    );
+filter_by_suffix(Items, Suffix) ->
+    erlang_filter_by_suffix(Items, Suffix).
 
 nif_filter_by_suffix(Items, Suffix) ->
     ?NIF(
-        esdb_nifs_lib:filter_by_suffix(Items, Suffix),
-        esdb_nifs_lib:filter_by_suffix_dirty(Items, Suffix),
+        esdb_nifs_lib:filter_by_suffix(Items, Suffix), esdb_nifs_lib:filter_by_suffix_dirty(Items, Suffix),
         erlang_filter_by_suffix(Items, Suffix)
     ).
 
@@ -212,15 +199,13 @@ erlang_filter_by_suffix(_, _) ->
 -spec match_indices([binary()], binary()) -> [non_neg_integer()].
 match_indices(Items, Pattern) ->
     ?NATIVE(
-        esdb_nifs_lib:match_indices(Items, Pattern),
-        esdb_nifs_lib:match_indices_dirty(Items, Pattern),
+        esdb_nifs_lib:match_indices(Items, Pattern), esdb_nifs_lib:match_indices_dirty(Items, Pattern),
         erlang_match_indices(Items, Pattern)
     ).
 
 nif_match_indices(Items, Pattern) ->
     ?NIF(
-        esdb_nifs_lib:match_indices(Items, Pattern),
-        esdb_nifs_lib:match_indices_dirty(Items, Pattern),
+        esdb_nifs_lib:match_indices(Items, Pattern), esdb_nifs_lib:match_indices_dirty(Items, Pattern),
         erlang_match_indices(Items, Pattern)
     ).
 
@@ -230,15 +215,13 @@ erlang_match_indices(Items, Pattern) -> esdb_select:indices(esdb_select:by_wildc
 -spec count_matches([binary()], binary()) -> non_neg_integer().
 count_matches(Items, Pattern) ->
     ?NATIVE(
-        esdb_nifs_lib:count_matches(Items, Pattern),
-        esdb_nifs_lib:count_matches_dirty(Items, Pattern),
+        esdb_nifs_lib:count_matches(Items, Pattern), esdb_nifs_lib:count_matches_dirty(Items, Pattern),
         erlang_count_matches(Items, Pattern)
     ).
 
 nif_count_matches(Items, Pattern) ->
     ?NIF(
-        esdb_nifs_lib:count_matches(Items, Pattern),
-        esdb_nifs_lib:count_matches_dirty(Items, Pattern),
+        esdb_nifs_lib:count_matches(Items, Pattern), esdb_nifs_lib:count_matches_dirty(Items, Pattern),
         erlang_count_matches(Items, Pattern)
     ).
 
@@ -271,16 +254,14 @@ erlang_compile_predicate(Predicate) -> esdb_predicate:compile_erlang(Predicate).
 filter_events(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NATIVE(
-        esdb_nifs_lib:filter_events(Events, Program, Constants),
-        esdb_nifs_lib:filter_events_dirty(Events, Program, Constants),
+        esdb_nifs_lib:filter_events(Events, Program, Constants), esdb_nifs_lib:filter_events_dirty(Events, Program, Constants),
         erlang_filter_events(Events, Predicate)
     ).
 
 nif_filter_events(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NIF(
-        esdb_nifs_lib:filter_events(Events, Program, Constants),
-        esdb_nifs_lib:filter_events_dirty(Events, Program, Constants),
+        esdb_nifs_lib:filter_events(Events, Program, Constants), esdb_nifs_lib:filter_events_dirty(Events, Program, Constants),
         erlang_filter_events(Events, Predicate)
     ).
 
@@ -292,16 +273,14 @@ erlang_filter_events(Events, Predicate) ->
 filter_count(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NATIVE(
-        esdb_nifs_lib:filter_count(Events, Program, Constants),
-        esdb_nifs_lib:filter_count_dirty(Events, Program, Constants),
+        esdb_nifs_lib:filter_count(Events, Program, Constants), esdb_nifs_lib:filter_count_dirty(Events, Program, Constants),
         erlang_filter_count(Events, Predicate)
     ).
 
 nif_filter_count(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NIF(
-        esdb_nifs_lib:filter_count(Events, Program, Constants),
-        esdb_nifs_lib:filter_count_dirty(Events, Program, Constants),
+        esdb_nifs_lib:filter_count(Events, Program, Constants), esdb_nifs_lib:filter_count_dirty(Events, Program, Constants),
         erlang_filter_count(Events, Predicate)
     ).
 
@@ -313,16 +292,14 @@ erlang_filter_count(Events, Predicate) ->
 partition_events(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NATIVE(
-        esdb_nifs_lib:partition_events(Events, Program, Constants),
-        esdb_nifs_lib:partition_events_dirty(Events, Program, Constants),
+        esdb_nifs_lib:partition_events(Events, Program, Constants), esdb_nifs_lib:partition_events_dirty(Events, Program, Constants),
         erlang_partition_events(Events, Predicate)
     ).
 
 nif_partition_events(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NIF(
-        esdb_nifs_lib:partition_events(Events, Program, Constants),
-        esdb_nifs_lib:partition_events_dirty(Events, Program, Constants),
+        esdb_nifs_lib:partition_events(Events, Program, Constants), esdb_nifs_lib:partition_events_dirty(Events, Program, Constants),
         erlang_partition_events(Events, Predicate)
     ).
 
@@ -334,16 +311,14 @@ erlang_partition_events(Events, Predicate) ->
 first_match(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NATIVE(
-        esdb_nifs_lib:first_match(Events, Program, Constants),
-        esdb_nifs_lib:first_match_dirty(Events, Program, Constants),
+        esdb_nifs_lib:first_match(Events, Program, Constants), esdb_nifs_lib:first_match_dirty(Events, Program, Constants),
         erlang_first_match(Events, Predicate)
     ).
 
 nif_first_match(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NIF(
-        esdb_nifs_lib:first_match(Events, Program, Constants),
-        esdb_nifs_lib:first_match_dirty(Events, Program, Constants),
+        esdb_nifs_lib:first_match(Events, Program, Constants), esdb_nifs_lib:first_match_dirty(Events, Program, Constants),
         erlang_first_match(Events, Predicate)
     ).
 
@@ -355,16 +330,14 @@ erlang_first_match(Events, Predicate) ->
 find_all(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NATIVE(
-        esdb_nifs_lib:find_all(Events, Program, Constants),
-        esdb_nifs_lib:find_all_dirty(Events, Program, Constants),
+        esdb_nifs_lib:find_all(Events, Program, Constants), esdb_nifs_lib:find_all_dirty(Events, Program, Constants),
         erlang_find_all(Events, Predicate)
     ).
 
 nif_find_all(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NIF(
-        esdb_nifs_lib:find_all(Events, Program, Constants),
-        esdb_nifs_lib:find_all_dirty(Events, Program, Constants),
+        esdb_nifs_lib:find_all(Events, Program, Constants), esdb_nifs_lib:find_all_dirty(Events, Program, Constants),
         erlang_find_all(Events, Predicate)
     ).
 
@@ -376,16 +349,14 @@ erlang_find_all(Events, Predicate) ->
 any_match(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NATIVE(
-        esdb_nifs_lib:any_match(Events, Program, Constants),
-        esdb_nifs_lib:any_match_dirty(Events, Program, Constants),
+        esdb_nifs_lib:any_match(Events, Program, Constants), esdb_nifs_lib:any_match_dirty(Events, Program, Constants),
         erlang_any_match(Events, Predicate)
     ).
 
 nif_any_match(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NIF(
-        esdb_nifs_lib:any_match(Events, Program, Constants),
-        esdb_nifs_lib:any_match_dirty(Events, Program, Constants),
+        esdb_nifs_lib:any_match(Events, Program, Constants), esdb_nifs_lib:any_match_dirty(Events, Program, Constants),
         erlang_any_match(Events, Predicate)
     ).
 
@@ -397,16 +368,14 @@ erlang_any_match(Events, Predicate) ->
 all_match(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NATIVE(
-        esdb_nifs_lib:all_match(Events, Program, Constants),
-        esdb_nifs_lib:all_match_dirty(Events, Program, Constants),
+        esdb_nifs_lib:all_match(Events, Program, Constants), esdb_nifs_lib:all_match_dirty(Events, Program, Constants),
         erlang_all_match(Events, Predicate)
     ).
 
 nif_all_match(Events, Predicate) ->
     {Program, Constants} = esdb_predicate:parts(Predicate),
     ?NIF(
-        esdb_nifs_lib:all_match(Events, Program, Constants),
-        esdb_nifs_lib:all_match_dirty(Events, Program, Constants),
+        esdb_nifs_lib:all_match(Events, Program, Constants), esdb_nifs_lib:all_match_dirty(Events, Program, Constants),
         erlang_all_match(Events, Predicate)
     ).
 

@@ -38,29 +38,23 @@ is_nif_loaded() -> esdb_nifs_lib:loaded().
 %% The edges of events with their causes; a cause that is not among the events gives none.
 -spec build_edges([{id(), id() | undefined}]) -> [edge()].
 build_edges(Events) ->
-    ?NATIVE(
-        esdb_nifs_lib:build_edges(Events),
-        esdb_nifs_lib:build_edges_dirty(Events),
-        erlang_build_edges(Events)
-    ).
+    ?NATIVE(esdb_nifs_lib:build_edges(Events), esdb_nifs_lib:build_edges_dirty(Events), erlang_build_edges(Events)).
 
 nif_build_edges(Events) ->
-    ?NIF(
-        esdb_nifs_lib:build_edges(Events),
-        esdb_nifs_lib:build_edges_dirty(Events),
-        erlang_build_edges(Events)
-    ).
+    ?NIF(esdb_nifs_lib:build_edges(Events), esdb_nifs_lib:build_edges_dirty(Events), erlang_build_edges(Events)).
 
 erlang_build_edges(Events) -> esdb_graph:build_edges(Events).
 
 %% The listed nodes that no edge enters.
 -spec find_roots([id()], [edge()]) -> [id()].
-find_roots(Nodes, Edges) ->
+find_roots(Nodes, ?AT_LEAST_16 = Edges) ->
     ?NATIVE(
         esdb_nifs_lib:find_roots(Nodes, Edges),
         esdb_nifs_lib:find_roots_dirty(Nodes, Edges),
         erlang_find_roots(Nodes, Edges)
-    ).
+    );
+find_roots(Nodes, Edges) ->
+    erlang_find_roots(Nodes, Edges).
 
 nif_find_roots(Nodes, Edges) ->
     ?NIF(
@@ -77,12 +71,14 @@ erlang_find_roots(Edges) -> erlang_find_roots(esdb_graph:nodes(Edges), Edges).
 
 %% The listed nodes that no edge leaves.
 -spec find_leaves([id()], [edge()]) -> [id()].
-find_leaves(Nodes, Edges) ->
+find_leaves(Nodes, ?AT_LEAST_16 = Edges) ->
     ?NATIVE(
         esdb_nifs_lib:find_leaves(Nodes, Edges),
         esdb_nifs_lib:find_leaves_dirty(Nodes, Edges),
         erlang_find_leaves(Nodes, Edges)
-    ).
+    );
+find_leaves(Nodes, Edges) ->
+    erlang_find_leaves(Nodes, Edges).
 
 nif_find_leaves(Nodes, Edges) ->
     ?NIF(
@@ -143,12 +139,14 @@ erlang_has_cycle(Edges) -> erlang_has_cycle(esdb_graph:nodes(Edges), Edges).
 
 %% Counts, and the greatest distance of a node from the nearest root.
 -spec graph_stats([id()], [edge()]) -> #{atom() => non_neg_integer()}.
-graph_stats(Nodes, Edges) ->
+graph_stats(Nodes, ?AT_LEAST_8 = Edges) ->
     ?NATIVE(
         esdb_nifs_lib:graph_stats(Nodes, Edges),
         esdb_nifs_lib:graph_stats_dirty(Nodes, Edges),
         erlang_graph_stats(Nodes, Edges)
-    ).
+    );
+graph_stats(Nodes, Edges) ->
+    erlang_graph_stats(Nodes, Edges).
 
 nif_graph_stats(Nodes, Edges) ->
     ?NIF(
@@ -165,12 +163,14 @@ erlang_graph_stats(Edges) -> erlang_graph_stats(esdb_graph:nodes(Edges), Edges).
 
 %% Whether edges lead from one node to the other; every node has a path to itself.
 -spec has_path([id()], [edge()], id(), id()) -> boolean().
-has_path(Nodes, Edges, From, To) ->
+has_path(Nodes, ?AT_LEAST_8 = Edges, From, To) ->
     ?NATIVE(
         esdb_nifs_lib:has_path(Nodes, Edges, From, To),
         esdb_nifs_lib:has_path_dirty(Nodes, Edges, From, To),
         erlang_has_path(Nodes, Edges, From, To)
-    ).
+    );
+has_path(Nodes, Edges, From, To) ->
+    erlang_has_path(Nodes, Edges, From, To).
 
 nif_has_path(Nodes, Edges, From, To) ->
     ?NIF(
@@ -190,12 +190,14 @@ erlang_has_path(_, _) -> error(badarg).
 
 %% All nodes that lead to the target, the nearest first, without itself.
 -spec get_ancestors([id()], [edge()], id()) -> [id()].
-get_ancestors(Nodes, Edges, Target) ->
+get_ancestors(Nodes, ?AT_LEAST_16 = Edges, Target) ->
     ?NATIVE(
         esdb_nifs_lib:get_ancestors(Nodes, Edges, Target),
         esdb_nifs_lib:get_ancestors_dirty(Nodes, Edges, Target),
         erlang_get_ancestors(Nodes, Edges, Target)
-    ).
+    );
+get_ancestors(Nodes, Edges, Target) ->
+    erlang_get_ancestors(Nodes, Edges, Target).
 
 nif_get_ancestors(Nodes, Edges, Target) ->
     ?NIF(
@@ -212,12 +214,14 @@ erlang_get_ancestors(Edges, Target) -> erlang_get_ancestors([], Edges, Target).
 
 %% All nodes that the source leads to, the nearest first, without itself.
 -spec get_descendants([id()], [edge()], id()) -> [id()].
-get_descendants(Nodes, Edges, Source) ->
+get_descendants(Nodes, ?AT_LEAST_8 = Edges, Source) ->
     ?NATIVE(
         esdb_nifs_lib:get_descendants(Nodes, Edges, Source),
         esdb_nifs_lib:get_descendants_dirty(Nodes, Edges, Source),
         erlang_get_descendants(Nodes, Edges, Source)
-    ).
+    );
+get_descendants(Nodes, Edges, Source) ->
+    erlang_get_descendants(Nodes, Edges, Source).
 
 nif_get_descendants(Nodes, Edges, Source) ->
     ?NIF(
@@ -235,18 +239,10 @@ erlang_get_descendants(Edges, Source) -> erlang_get_descendants([], Edges, Sourc
 %% DOT for Graphviz; nodes are {Id, Type, Label}, the label stands above the type.
 -spec to_dot([{id(), binary(), binary()}], [edge()]) -> binary().
 to_dot(Nodes, Edges) ->
-    ?NATIVE(
-        esdb_nifs_lib:to_dot(Nodes, Edges),
-        esdb_nifs_lib:to_dot_dirty(Nodes, Edges),
-        erlang_to_dot(Nodes, Edges)
-    ).
+    ?NATIVE(esdb_nifs_lib:to_dot(Nodes, Edges), esdb_nifs_lib:to_dot_dirty(Nodes, Edges), erlang_to_dot(Nodes, Edges)).
 
 nif_to_dot(Nodes, Edges) ->
-    ?NIF(
-        esdb_nifs_lib:to_dot(Nodes, Edges),
-        esdb_nifs_lib:to_dot_dirty(Nodes, Edges),
-        erlang_to_dot(Nodes, Edges)
-    ).
+    ?NIF(esdb_nifs_lib:to_dot(Nodes, Edges), esdb_nifs_lib:to_dot_dirty(Nodes, Edges), erlang_to_dot(Nodes, Edges)).
 
 erlang_to_dot(Nodes, Edges) -> esdb_graph:to_dot(Nodes, Edges).
 

@@ -34,20 +34,12 @@ xxhash64(Data) -> xxhash64(Data, 0).
 %% xxHash64 with a seed of at most 64 bits.
 -spec xxhash64(binary(), non_neg_integer()) -> non_neg_integer().
 xxhash64(Data, Seed) ->
-    ?NATIVE(
-        esdb_nifs_lib:xxhash64(Data, Seed),
-        esdb_nifs_lib:xxhash64_dirty(Data, Seed),
-        erlang_xxhash64(Data, Seed)
-    ).
+    ?NATIVE(esdb_nifs_lib:xxhash64(Data, Seed), esdb_nifs_lib:xxhash64_dirty(Data, Seed), erlang_xxhash64(Data, Seed)).
 
 nif_xxhash64(Data) -> nif_xxhash64(Data, 0).
 nif_xxhash64_seed(Data, Seed) -> nif_xxhash64(Data, Seed).
 nif_xxhash64(Data, Seed) ->
-    ?NIF(
-        esdb_nifs_lib:xxhash64(Data, Seed),
-        esdb_nifs_lib:xxhash64_dirty(Data, Seed),
-        erlang_xxhash64(Data, Seed)
-    ).
+    ?NIF(esdb_nifs_lib:xxhash64(Data, Seed), esdb_nifs_lib:xxhash64_dirty(Data, Seed), erlang_xxhash64(Data, Seed)).
 
 erlang_xxhash64(Data) -> erlang_xxhash64(Data, 0).
 erlang_xxhash64(Data, Seed) when is_binary(Data), is_integer(Seed), Seed >= 0, Seed < 1 bsl 64 ->
