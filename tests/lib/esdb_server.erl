@@ -19,6 +19,8 @@
     connect => [node()],
     %% more arguments, after those made of the options above
     args => [string()],
+    %% a command that runs the binary, with the binary and its arguments behind its own
+    launcher => [string()],
     %% more of the environment; `false` removes a variable
     env => [{string(), string() | false}]
 }.
@@ -152,4 +154,5 @@ arguments(Options) ->
 
 launch(Args, Options) ->
     Env = esdb_sandbox:env() ++ maps:get(env, Options, []),
-    esdb_command:start(binary(), Args, #{env => Env, errors => esdb_sandbox:dir("stderr")}).
+    [Executable | All] = maps:get(launcher, Options, []) ++ [binary() | Args],
+    esdb_command:start(Executable, All, #{env => Env, errors => esdb_sandbox:dir("stderr")}).
