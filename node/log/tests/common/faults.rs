@@ -82,9 +82,9 @@ impl Faults {
         self.changed.notify_all();
     }
 
-    fn sync(&self) -> io::Result<()> {
+    fn sync(&self, of_append: bool) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::SeqCst);
-        if std::thread::current().name() == Some("esdb-sync") {
+        if of_append {
             let mut held = self.held.lock();
             held.waiting += 1;
             self.changed.notify_all();
@@ -111,16 +111,14 @@ impl Disk for FaultyDisk {
         RealDisk.create_dir(path)
     }
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(FaultyFile {
-            disk: self.clone(),
-            file: RealDisk.create(path)?,
-        }))
+        Ok(Arc::new(FaultyFile::new(
+            self,
+            RealDisk.create(path)?,
+            false,
+        )))
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(FaultyFile {
-            disk: self.clone(),
-            file: RealDisk.open(path)?,
-        }))
+        Ok(Arc::new(FaultyFile::new(self, RealDisk.open(path)?, true)))
     }
     fn read_dir(&self, path: &Path) -> io::Result<Vec<String>> {
         RealDisk.read_dir(path)
@@ -140,10 +138,35 @@ impl Disk for FaultyDisk {
 struct FaultyFile {
     disk: FaultyDisk,
     file: Arc<dyn File>,
+    /// It has the header of a segment, so what is written behind that is an append.
+    begun: AtomicBool,
+    /// An append was written and not synced.
+    appended: AtomicBool,
+}
+
+/// Length of a segment's header.
+const HEADER: usize = 64;
+
+impl FaultyFile {
+    fn new(disk: &FaultyDisk, file: Arc<dyn File>, begun: bool) -> Self {
+        let (begun, appended) = (AtomicBool::new(begun), AtomicBool::default());
+        Self {
+            disk: disk.clone(),
+            file,
+            begun,
+            appended,
+        }
+    }
 }
 
 impl File for FaultyFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if offset == 0 && bytes.len() == HEADER {
+            self.begun.store(true, Ordering::SeqCst);
+        }
+        if offset >= HEADER as u64 && self.begun.load(Ordering::SeqCst) {
+            self.appended.store(true, Ordering::SeqCst);
+        }
         self.disk.write(&*self.file, bytes, offset)
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
@@ -153,7 +176,9 @@ impl File for FaultyFile {
         self.file.len()
     }
     fn sync_data(&self) -> io::Result<()> {
-        self.disk.0.sync()?;
+        self.disk
+            .0
+            .sync(self.appended.swap(false, Ordering::SeqCst))?;
         self.file.sync_data()
     }
 }
