@@ -63,7 +63,7 @@ impl<'a> State<'a> {
     /// Applies one field.
     #[inline]
     fn apply(&mut self, key: Term<'a>, value: Term<'a>, budget: &mut Budget) -> Result<(), Stop> {
-        budget.spend(30)?;
+        budget.spend(25)?;
         let (number, new) = self.keys.number(key, budget)?;
         let slot = match tagged(value) {
             Tagged::Sum(inner) => match Number::read(inner)? {
@@ -155,7 +155,7 @@ pub fn merge_tagged_batch<'a>(
     state: Term<'a>,
 ) -> Run<'a> {
     let mut state = State::new(state, budget)?;
-    each(pairs, budget, 10, |element, budget| {
+    each(pairs, budget, 5, |element, budget| {
         let (key, value) = pair(element)?;
         state.apply(key, value, budget)
     })?;

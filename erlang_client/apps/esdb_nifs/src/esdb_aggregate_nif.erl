@@ -137,6 +137,9 @@ merge_tagged_batch(Pairs) -> merge_tagged_batch(Pairs, #{}).
 
 %% Pairs of key and value applied in order to a state; tags are kept.
 -spec merge_tagged_batch([{term(), term()}], map()) -> map().
+%% What an ordinary scheduler would give up is not begun on one: the twin is too near to lose a part of the work.
+merge_tagged_batch(Pairs, State) when length(Pairs) > 12000 ->
+    ?NATIVE(esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State), twin, erlang_merge_tagged_batch(Pairs, State));
 merge_tagged_batch(?AT_LEAST_64 = Pairs, State) ->
     ?NATIVE(
         esdb_nifs_lib:merge_tagged_batch(Pairs, State),
@@ -169,9 +172,9 @@ erlang_merge_tagged_batch(_, _) ->
 
 %% The map without tags: N for {sum, N}, V for {overwrite, V}.
 -spec finalize(map()) -> map().
-finalize(Map) when map_size(Map) =< 16; map_size(Map) > 32, map_size(Map) =< 2000 ->
+finalize(Map) when map_size(Map) > 32, map_size(Map) =< 2000 ->
     ?NATIVE(esdb_nifs_lib:finalize(Map), esdb_nifs_lib:finalize_dirty(Map), erlang_finalize(Map));
-%% Twin used: a map of 17 to 32 keys is one array for the emulator, a large one it rebuilds as fast as the library.
+%% A map of up to 32 keys is one array for the emulator, and a large one it rebuilds as fast as the library.
 finalize(Map) ->
     erlang_finalize(Map).
 
@@ -192,12 +195,14 @@ erlang_finalize(_) ->
 
 %% total_events, events_with_data (those with at least one field), unique_fields.
 -spec aggregation_stats([event()]) -> #{atom() => non_neg_integer()}.
-aggregation_stats(Events) ->
+aggregation_stats(?AT_LEAST_8 = Events) ->
     ?NATIVE(
         esdb_nifs_lib:aggregation_stats(Events),
         esdb_nifs_lib:aggregation_stats_dirty(Events),
         erlang_aggregation_stats(Events)
-    ).
+    );
+aggregation_stats(Events) ->
+    erlang_aggregation_stats(Events).
 
 nif_aggregation_stats(Events) ->
     ?NIF(

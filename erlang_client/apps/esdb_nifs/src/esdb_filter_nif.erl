@@ -29,6 +29,14 @@
 
 -type event() :: map() | tuple().
 
+%% The library for predicates that are worth a call, the twin for the others.
+-define(BY_PREDICATE(Short, Dirty, Twin),
+    case esdb_predicate:worthwhile(Predicate) of
+        {Program, Constants} -> ?NATIVE(Short, Dirty, Twin);
+        twin -> Twin
+    end
+).
+
 -spec implementation() -> nif | erlang.
 implementation() -> esdb_nifs_lib:implementation().
 
@@ -252,9 +260,9 @@ erlang_compile_predicate(Predicate) -> esdb_predicate:compile_erlang(Predicate).
 %% The events that pass.
 -spec filter_events([event()], esdb_predicate:predicate() | esdb_predicate:compiled()) -> [event()].
 filter_events(Events, Predicate) ->
-    {Program, Constants} = esdb_predicate:parts(Predicate),
-    ?NATIVE(
-        esdb_nifs_lib:filter_events(Events, Program, Constants), esdb_nifs_lib:filter_events_dirty(Events, Program, Constants),
+    ?BY_PREDICATE(
+        esdb_nifs_lib:filter_events(Events, Program, Constants),
+        esdb_nifs_lib:filter_events_dirty(Events, Program, Constants),
         erlang_filter_events(Events, Predicate)
     ).
 
@@ -271,9 +279,9 @@ erlang_filter_events(Events, Predicate) ->
 %% How many events pass.
 -spec filter_count([event()], esdb_predicate:predicate() | esdb_predicate:compiled()) -> non_neg_integer().
 filter_count(Events, Predicate) ->
-    {Program, Constants} = esdb_predicate:parts(Predicate),
-    ?NATIVE(
-        esdb_nifs_lib:filter_count(Events, Program, Constants), esdb_nifs_lib:filter_count_dirty(Events, Program, Constants),
+    ?BY_PREDICATE(
+        esdb_nifs_lib:filter_count(Events, Program, Constants),
+        esdb_nifs_lib:filter_count_dirty(Events, Program, Constants),
         erlang_filter_count(Events, Predicate)
     ).
 
@@ -290,9 +298,9 @@ erlang_filter_count(Events, Predicate) ->
 %% Those that pass, and the others.
 -spec partition_events([event()], esdb_predicate:predicate() | esdb_predicate:compiled()) -> {[event()], [event()]}.
 partition_events(Events, Predicate) ->
-    {Program, Constants} = esdb_predicate:parts(Predicate),
-    ?NATIVE(
-        esdb_nifs_lib:partition_events(Events, Program, Constants), esdb_nifs_lib:partition_events_dirty(Events, Program, Constants),
+    ?BY_PREDICATE(
+        esdb_nifs_lib:partition_events(Events, Program, Constants),
+        esdb_nifs_lib:partition_events_dirty(Events, Program, Constants),
         erlang_partition_events(Events, Predicate)
     ).
 
@@ -309,9 +317,9 @@ erlang_partition_events(Events, Predicate) ->
 %% The first that passes; what follows it is not looked at.
 -spec first_match([event()], esdb_predicate:predicate() | esdb_predicate:compiled()) -> {ok, event()} | not_found.
 first_match(Events, Predicate) ->
-    {Program, Constants} = esdb_predicate:parts(Predicate),
-    ?NATIVE(
-        esdb_nifs_lib:first_match(Events, Program, Constants), esdb_nifs_lib:first_match_dirty(Events, Program, Constants),
+    ?BY_PREDICATE(
+        esdb_nifs_lib:first_match(Events, Program, Constants),
+        esdb_nifs_lib:first_match_dirty(Events, Program, Constants),
         erlang_first_match(Events, Predicate)
     ).
 
@@ -328,9 +336,9 @@ erlang_first_match(Events, Predicate) ->
 %% Those that pass, each with its place from 0 on.
 -spec find_all([event()], esdb_predicate:predicate() | esdb_predicate:compiled()) -> [{non_neg_integer(), event()}].
 find_all(Events, Predicate) ->
-    {Program, Constants} = esdb_predicate:parts(Predicate),
-    ?NATIVE(
-        esdb_nifs_lib:find_all(Events, Program, Constants), esdb_nifs_lib:find_all_dirty(Events, Program, Constants),
+    ?BY_PREDICATE(
+        esdb_nifs_lib:find_all(Events, Program, Constants),
+        esdb_nifs_lib:find_all_dirty(Events, Program, Constants),
         erlang_find_all(Events, Predicate)
     ).
 
@@ -347,9 +355,9 @@ erlang_find_all(Events, Predicate) ->
 %% Whether one passes.
 -spec any_match([event()], esdb_predicate:predicate() | esdb_predicate:compiled()) -> boolean().
 any_match(Events, Predicate) ->
-    {Program, Constants} = esdb_predicate:parts(Predicate),
-    ?NATIVE(
-        esdb_nifs_lib:any_match(Events, Program, Constants), esdb_nifs_lib:any_match_dirty(Events, Program, Constants),
+    ?BY_PREDICATE(
+        esdb_nifs_lib:any_match(Events, Program, Constants),
+        esdb_nifs_lib:any_match_dirty(Events, Program, Constants),
         erlang_any_match(Events, Predicate)
     ).
 
@@ -366,9 +374,9 @@ erlang_any_match(Events, Predicate) ->
 %% Whether none fails.
 -spec all_match([event()], esdb_predicate:predicate() | esdb_predicate:compiled()) -> boolean().
 all_match(Events, Predicate) ->
-    {Program, Constants} = esdb_predicate:parts(Predicate),
-    ?NATIVE(
-        esdb_nifs_lib:all_match(Events, Program, Constants), esdb_nifs_lib:all_match_dirty(Events, Program, Constants),
+    ?BY_PREDICATE(
+        esdb_nifs_lib:all_match(Events, Program, Constants),
+        esdb_nifs_lib:all_match_dirty(Events, Program, Constants),
         erlang_all_match(Events, Predicate)
     ).
 

@@ -37,8 +37,10 @@ is_nif_loaded() -> esdb_nifs_lib:loaded().
 
 %% The edges of events with their causes; a cause that is not among the events gives none.
 -spec build_edges([{id(), id() | undefined}]) -> [edge()].
+build_edges(?AT_LEAST_8 = Events) ->
+    ?NATIVE(esdb_nifs_lib:build_edges(Events), esdb_nifs_lib:build_edges_dirty(Events), erlang_build_edges(Events));
 build_edges(Events) ->
-    ?NATIVE(esdb_nifs_lib:build_edges(Events), esdb_nifs_lib:build_edges_dirty(Events), erlang_build_edges(Events)).
+    erlang_build_edges(Events).
 
 nif_build_edges(Events) ->
     ?NIF(esdb_nifs_lib:build_edges(Events), esdb_nifs_lib:build_edges_dirty(Events), erlang_build_edges(Events)).

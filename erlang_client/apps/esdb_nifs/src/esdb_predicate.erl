@@ -8,7 +8,7 @@
 %% leads from the event inwards. `eq` and `in` mean the same term (1 is not 1.0); gt, gte, lt and lte hold between two
 %% numbers, two binaries or two atoms, in the order of terms. A test of a missing field fails, `ne` alone holds.
 -module(esdb_predicate).
--export([compile/1, compile_erlang/1, source/1, parts/1, accepts/2]).
+-export([compile/1, compile_erlang/1, source/1, parts/1, worthwhile/1, accepts/2]).
 -export_type([field/0, predicate/0, compiled/0]).
 
 -type field() :: atom() | binary() | [atom() | binary(), ...].
@@ -24,6 +24,7 @@
 %% is why the source stays with it.
 -type compiled() :: {esdb_predicate, predicate(), tuple(), reference() | undefined}.
 
+-define(IS_ORDER_OP(Op), (Op =:= gt orelse Op =:= gte orelse Op =:= lt orelse Op =:= lte)).
 -define(IS_ORDER(Op), Op =:= gt; Op =:= gte; Op =:= lt; Op =:= lte).
 
 %% Checks a predicate and gives it to the library, where that is loaded.
@@ -74,6 +75,23 @@ parts(Predicate) ->
         {ok, {esdb_predicate, _, Constants, Program}} -> {Program, Constants};
         {error, _} -> {undefined, {}}
     end.
+
+%% The same, unless the twin is the faster: one comparison costs it less than reading a field costs the library.
+-spec worthwhile(term()) -> {term(), term()} | twin.
+worthwhile({esdb_predicate, Source, Constants, Program}) ->
+    case is_cheap(Source) of
+        true -> twin;
+        false -> {Program, Constants}
+    end;
+worthwhile(Predicate) ->
+    case is_cheap(Predicate) of
+        true -> twin;
+        false -> parts(Predicate)
+    end.
+
+is_cheap({Op, _, _}) -> Op =:= eq orelse Op =:= ne orelse ?IS_ORDER_OP(Op);
+is_cheap({exists, _}) -> true;
+is_cheap(Other) -> is_boolean(Other).
 
 %% A list of predicates still to check, so that depth costs heap and not more.
 check([]) -> ok;
