@@ -41,15 +41,16 @@ attacks() ->
 survives(Bytes, Context = #{port := Port}) ->
     Socket = connect(Port),
     _ = gen_tcp:send(Socket, Bytes),
-    ok = gen_tcp:shutdown(Socket, write),
+    %% the server may have hung up on it already
+    _ = gen_tcp:shutdown(Socket, write),
     ?assertEqual(closed, drain(Socket)),
     served(Context).
 
 drain(Socket) ->
     case gen_tcp:recv(Socket, 0, 10000) of
         {ok, _} -> drain(Socket);
-        {error, Reason} when Reason =:= closed; Reason =:= econnreset -> closed;
-        {error, Reason} -> Reason
+        {error, timeout} -> timeout;
+        {error, _} -> closed
     end.
 
 silent_connections(Context = #{port := Port}) ->
