@@ -55,11 +55,17 @@ kill(Peer = #{control := Control}) ->
 restart(#{options := Options, node := Node}) ->
     start(Options#{node => Node}).
 
-%% Sends a signal, named as kill(1) names it.
+%% Sends a signal, named as kill(1) names it. A stopped node goes on, at the latest, when the calling
+%% process ends: it could not notice otherwise that it has to end.
 -spec signal(peer(), string()) -> ok.
 signal(#{os_pid := OsPid}, Signal) ->
+    _ = Signal =:= "STOP" andalso continue_at_last(OsPid),
     [] = os:cmd("kill -s " ++ Signal ++ " " ++ OsPid),
     ok.
+
+continue_at_last(OsPid) ->
+    Script = "read -r line; kill -s CONT " ++ OsPid,
+    open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", Script]}, stderr_to_stdout]).
 
 -spec node(peer()) -> node().
 node(#{node := Node}) -> Node.

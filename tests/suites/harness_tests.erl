@@ -26,5 +26,14 @@ peers_form_a_cluster_without_the_suite_test() ->
     esdb_wait:until(fun() -> esdb_peer:call(Two, erlang, nodes, []) =:= [] end),
     ok = esdb_peer:stop(Two).
 
+a_stopped_peer_goes_on_when_its_test_ends_test() ->
+    Peer = esdb_peer:start(),
+    {Pid, Monitor} = spawn_monitor(fun() -> ok = esdb_peer:signal(Peer, "STOP") end),
+    receive
+        {'DOWN', Monitor, process, Pid, normal} -> ok
+    end,
+    ?assertEqual(esdb_peer:node(Peer), esdb_peer:call(Peer, erlang, node, [])),
+    ok = esdb_peer:stop(Peer).
+
 a_wait_ends_at_its_deadline_test() ->
     ?assertError({not_in_time, 50, false}, esdb_wait:until(fun() -> false end, 50)).
