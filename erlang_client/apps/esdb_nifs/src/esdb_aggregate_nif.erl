@@ -138,7 +138,7 @@ merge_tagged_batch(Pairs) -> merge_tagged_batch(Pairs, #{}).
 %% Pairs of key and value applied in order to a state; tags are kept.
 -spec merge_tagged_batch([{term(), term()}], map()) -> map().
 %% What an ordinary scheduler would give up is not begun on one: the twin is too near to lose a part of the work.
-merge_tagged_batch(Pairs, State) when length(Pairs) > 12000 ->
+merge_tagged_batch(?AT_LEAST_64 = Pairs, State) when length(Pairs) > 12000 ->
     ?NATIVE(esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State), twin, erlang_merge_tagged_batch(Pairs, State));
 merge_tagged_batch(?AT_LEAST_64 = Pairs, State) ->
     ?NATIVE(

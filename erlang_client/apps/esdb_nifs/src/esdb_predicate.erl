@@ -9,6 +9,7 @@
 %% numbers, two binaries or two atoms, in the order of terms. A test of a missing field fails, `ne` alone holds.
 -module(esdb_predicate).
 -export([compile/1, compile_erlang/1, source/1, parts/1, worthwhile/1, accepts/2]).
+-compile({inline, [is_cheap/1]}).
 -export_type([field/0, predicate/0, compiled/0]).
 
 -type field() :: atom() | binary() | [atom() | binary(), ...].
