@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{append, copy, open};
-use esdb_log::wal::{Wal, segment};
+use common::{append, copy, entry, open};
+use esdb_log::wal::{Kind, Wal, segment};
 use esdb_log::{RealDisk, WalError};
 use tempfile::TempDir;
 
@@ -98,6 +98,25 @@ fn a_durable_record_that_turned_to_zeros_is_damage() {
     assert!(
         text.contains(&segment::name(number)) && text.contains("backup"),
         "{text}"
+    );
+}
+
+/// A blank has no payload, so that neither its length nor its checksum is anything but zeros.
+#[test]
+fn a_blank_behind_a_damaged_record_tells_that_it_was_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut wal, _) = open(dir.path()).unwrap();
+    append(&mut wal, 0..1, LENGTH);
+    append(&mut wal, 1..2, LENGTH);
+    let mut blank = entry(2, 0);
+    (blank.kind, blank.at.term) = (Kind::Blank, 2);
+    wal.append(vec![blank]).unwrap().perform().unwrap();
+    drop(wal);
+    let damage = |dir: &Path| change(&dir.join(segment::name(1)), |b| b[64 + RECORD + 60] ^= 1);
+    let error = refusal(dir.path(), damage);
+    assert!(
+        matches!(error, WalError::Damaged { index: 1, .. }),
+        "{error}"
     );
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::Position;
 use super::error::WalError;
-use super::record::{self, ALIGN};
+use super::record::{self, ALIGN, HEADER};
 use super::segment::Segment;
 
 /// What was cut off at the end of the log when it was opened.
@@ -67,8 +67,9 @@ pub fn rest(segment: &Segment, bytes: &Bytes) -> Result<Rest, WalError> {
     let index = segment.next_index();
     for step in (0..=last).step_by(ALIGN) {
         let offset = segment.end as usize + step;
-        // Most of a tail is zeros or payload: look only where a length could be.
-        if tail.get(step..step + ALIGN) == Some([0; ALIGN].as_slice()) {
+        // Most of a tail is zeros or payload: look only where a header could be. All of it, since a
+        // blank's begins with zeros; none is zeros up to its kind.
+        if tail.get(step..step + HEADER) == Some([0; HEADER].as_slice()) {
             continue;
         }
         if let Some(record) = record::get(bytes, offset, segment.epoch)
