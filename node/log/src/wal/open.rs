@@ -37,7 +37,13 @@ impl Wal {
         let mut meta = if names.iter().any(|name| name == meta::NAME) {
             Meta::load(&*disk, dir, uuid)?
         } else {
-            create(&*disk, dir, uuid, &numbers, options)?
+            let meta = create(&*disk, dir, uuid, &numbers, options)?;
+            // The directory's name must be as durable as what is in it.
+            if let Some(parent) = dir.parent().filter(|parent| *parent != Path::new("")) {
+                let synced = disk.sync_dir(parent);
+                synced.map_err(|e| WalError::io(parent, "sync", e))?;
+            }
+            meta
         };
         if numbers.contains(&(meta.newest + 1)) {
             meta.newest += 1; // Its creation was complete, only the note of it is missing.
