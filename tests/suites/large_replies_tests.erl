@@ -1,0 +1,57 @@
+%% Large answers, many at once or one beyond all measure, never cost a node its connection: all its
+%% other users would lose theirs.
+-module(large_replies_tests).
+-include_lib("eunit/include/eunit.hrl").
+
+-define(MIB, 1024 * 1024).
+-define(STREAM, <<"large">>).
+
+large_replies_test_() ->
+    esdb_fixture:on_client(#{}, [
+        {"many large answers at once", fun many_at_once/1},
+        {"an answer that is too large is refused, and said to be so", fun beyond_measure/1}
+    ]).
+
+%% More than the 256 MiB that may wait for one node.
+many_at_once(#{store := Store, server := Server}) ->
+    [append(Store) || _ <- lists:seq(1, 8)],
+    Connection = connection(Server),
+    Readers = [
+        spawn_monitor(fun() -> exit({read, read(Store, 8)}) end) || _ <- lists:seq(1, 40)
+    ],
+    [
+        receive
+            {'DOWN', Monitor, process, Pid, Reason} -> ?assertEqual({read, {ok, 8}}, Reason)
+        end
+     || {Pid, Monitor} <- Readers
+    ],
+    ?assert(is_process_alive(Connection)).
+
+beyond_measure(#{store := Store, server := Server}) ->
+    [append(Store) || _ <- lists:seq(1, 272)],
+    Connection = connection(Server),
+    Reply = read(Store, 1000),
+    ?assertMatch({error, {stream_not_found, {too_large, _}}}, Reply),
+    %% in smaller pieces all of it can be read
+    ?assertEqual({ok, 8}, read(Store, 8)),
+    ?assert(is_process_alive(Connection)).
+
+append(Store) ->
+    Event = #{event_type => <<"t">>, data => binary:copy(<<7>>, ?MIB)},
+    {ok, _} = esdb_client:append(Store, ?STREAM, [Event]).
+
+read(Store, Count) ->
+    Worker = esdb_client:worker(old, Store),
+    case gen_server:call(Worker, {stream_forward, Store, ?STREAM, 0, Count}, 30000) of
+        {ok, Events} -> {ok, length(Events)};
+        Refused -> Refused
+    end.
+
+%% A process that ends when the connection does.
+connection(Server) ->
+    spawn(fun() ->
+        true = erlang:monitor_node(Server, true),
+        receive
+            {nodedown, Server} -> ok
+        end
+    end).
