@@ -14,14 +14,14 @@ large_replies_test_() ->
 
 %% More than the 256 MiB that may wait for one node.
 many_at_once(#{store := Store, server := Server}) ->
-    [append(Store) || _ <- lists:seq(1, 8)],
+    [append(Store) || _ <- lists:seq(1, 16)],
     Connection = connection(Server),
     Readers = [
-        spawn_monitor(fun() -> exit({read, read(Store, 8)}) end) || _ <- lists:seq(1, 40)
+        spawn_monitor(fun() -> exit({read, read(Store, 16)}) end) || _ <- lists:seq(1, 40)
     ],
     [
         receive
-            {'DOWN', Monitor, process, Pid, Reason} -> ?assertEqual({read, {ok, 8}}, Reason)
+            {'DOWN', Monitor, process, Pid, Reason} -> ?assertEqual({read, {ok, 16}}, Reason)
         end
      || {Pid, Monitor} <- Readers
     ],
