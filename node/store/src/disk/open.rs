@@ -4,7 +4,7 @@ use crate::guard::guard;
 use crate::meta::{self, HEADER, STATE, State};
 use crate::tables::{BLOCKS, EVENTS, META, POSTINGS, RUNS, STREAMS};
 use crate::{Options, StoreError};
-use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableHandle};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableHandle};
 use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher;
@@ -12,6 +12,9 @@ use std::path::Path;
 
 /// The database's file in the store's directory.
 pub(crate) const FILE: &str = "state.redb";
+/// Its name until it has all that a store needs: a crash may leave a file there that is no database
+/// yet, and the next opening begins anew.
+const UNFINISHED: &str = "state.new";
 
 /// An open database. Closing it reads and writes pages of its own.
 #[derive(Debug)]
@@ -53,7 +56,10 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<(Handle, [u8; 16]), S
     };
     let mut builder = Database::builder();
     builder.set_cache_size(options.cache_bytes);
-    let database = builder.create(&path).map_err(|error| match error {
+    if !path.try_exists().map_err(in_dir)? {
+        return begin(dir, &builder);
+    }
+    let database = builder.open(&path).map_err(|error| match error {
         DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
             format(error.to_string())
         }
@@ -69,14 +75,6 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<(Handle, [u8; 16]), S
         .list_tables()?
         .map(|table| table.name().to_owned())
         .collect();
-    if tables.is_empty() {
-        let uuid = create(&database)?;
-        // The file's name must be as durable as what is in it.
-        File::open(dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(in_dir)?;
-        return Ok((Handle(Some(database)), uuid));
-    }
     if !tables.iter().any(|table| table == META.name()) {
         return Err(format("it has no table meta".to_owned()));
     }
@@ -85,6 +83,25 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<(Handle, [u8; 16]), S
         None => return Err(format("it has no header".to_owned())),
     };
     drop(read);
+    Ok((Handle(Some(database)), uuid))
+}
+
+/// Creates the database in `dir`: under its name it is complete or not there.
+fn begin(dir: &Path, builder: &Builder) -> Result<(Handle, [u8; 16]), StoreError> {
+    let in_dir = |source| StoreError::Directory {
+        path: dir.to_owned(),
+        source,
+    };
+    let unfinished = dir.join(UNFINISHED);
+    if unfinished.try_exists().map_err(in_dir)? {
+        std::fs::remove_file(&unfinished).map_err(in_dir)?;
+    }
+    let database = builder.create(&unfinished)?;
+    let uuid = create(&database)?;
+    std::fs::rename(&unfinished, dir.join(FILE)).map_err(in_dir)?;
+    // The file's name must be as durable as what is in it.
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(in_dir)?;
     Ok((Handle(Some(database)), uuid))
 }
 
