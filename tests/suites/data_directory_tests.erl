@@ -10,6 +10,7 @@ data_directory_test_() ->
             {"a killed server's directory is free at once", fun free_after_kill/0},
             {"stores are found without being named again", fun stores_found/0},
             {"a store can be added", fun store_added/0},
+            {"a store's name leaves room for the names of its groups", fun longest_name/0},
             {"a file in the place of the directory", fun not_a_directory/0},
             {"damage in the log is never passed over in silence", fun damaged/0}
         ]
@@ -44,6 +45,20 @@ store_added() ->
     Second = esdb_server:restart(First, #{stores => [two]}),
     ?assertEqual(["one", "two"], stores(Second)),
     0 = esdb_server:stop(Second).
+
+%% An atom has at most 255 characters, that of the group `reckon_gater_workers_<store>`, too: a longer
+%% one would end the connection of every client that is told of it.
+longest_name() ->
+    Longest = list_to_atom(lists:duplicate(234, $x)),
+    Client = esdb_peer:start(),
+    Server = esdb_server:start(#{stores => [Longest], connect => [esdb_peer:node(Client)]}),
+    ok = esdb_peer:call(Client, esdb_client, join, [Longest]),
+    esdb_server:close(Server),
+    esdb_peer:stop(Client),
+    TooLong = list_to_atom(lists:duplicate(235, $x)),
+    {Status, Output} = esdb_server:start_expecting_failure(#{stores => [TooLong]}),
+    ?assertNotEqual(0, Status),
+    ?assertNotEqual(nomatch, string:find(Output, "234")).
 
 %% As the ready line says.
 stores(Server) ->
