@@ -7,6 +7,9 @@ use crate::refusal::Refusal;
 use esdb_etf::put;
 use esdb_store::Expected;
 
+/// Most characters of a store's name: a group's name is an atom, too, and holds the store's.
+pub const MAX_STORE_NAME: usize = 255 - "reckon_gater_workers_".len();
+
 /// A generation of the published clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Generation {

@@ -1,40 +1,72 @@
 //! What the server says about itself: `rs_esdb:info/0` and `{list_stores}`.
 
-use crate::gateway::Stores;
+use crate::gateway::Gateway;
 use crate::served::ServedStore;
-use esdb_etf::put;
+use esdb_etf::{Term, put};
 use esdb_log::State;
 
 /// `#{node, version, stores => [#{name, uuid, state, ...}]}`, all text as binaries.
-pub(crate) fn put(out: &mut Vec<u8>, node: &str, stores: &Stores) {
+pub(crate) fn put(out: &mut Vec<u8>, gateway: &Gateway) {
     put::map(out, 3);
     put::atom(out, "node");
-    put::atom(out, node);
+    put::atom(out, gateway.node_name());
     put::atom(out, "version");
     put::binary(out, env!("CARGO_PKG_VERSION").as_bytes());
     put::atom(out, "stores");
-    list(out, &stores.all(), store_info);
+    list(out, &gateway.stores(), store_info);
 }
 
 /// `{ok, [#{store_id, node, mode, data_dir, timeout, registered_at}]}`, as reckon_db 1.2 answers.
-pub(crate) fn list_stores(out: &mut Vec<u8>, node: &str, stores: &Stores) {
+pub(crate) fn list_stores(out: &mut Vec<u8>, gateway: &Gateway) {
     put::tuple(out, 2);
     put::atom(out, "ok");
-    list(out, &stores.all(), |out, store| {
+    list(out, &gateway.stores(), |out, store| {
         put::map(out, 6);
         put::atom(out, "store_id");
         put::atom(out, &store.name);
         put::atom(out, "node");
-        put::atom(out, node);
+        put::atom(out, gateway.node_name());
         put::atom(out, "mode");
         put::atom(out, "single");
         put::atom(out, "data_dir");
-        put::binary(out, store.directory.to_string_lossy().as_bytes());
+        put::binary(out, store.directory.path.to_string_lossy().as_bytes());
         put::atom(out, "timeout");
         put::integer(out, 5000);
         put::atom(out, "registered_at");
         put::unsigned(out, store.registered_at);
     });
+}
+
+/// `#{store_id, data_dir, mode, timeout, options}`; `timeout` in milliseconds, the one that the store
+/// was created with or else the default, `options` as they were given.
+pub(crate) fn store_config(out: &mut Vec<u8>, store: &ServedStore) {
+    put::map(out, 5);
+    field(out, "store_id", |out| put::atom(out, &store.name));
+    field(out, "data_dir", |out| {
+        put::binary(out, store.directory.path.to_string_lossy().as_bytes());
+    });
+    field(out, "mode", |out| put::atom(out, "single"));
+    let options = Term::parse(&store.directory.options).ok();
+    let timeout = options
+        .and_then(|options| option(options, "timeout"))
+        .and_then(Term::as_u64);
+    field(out, "timeout", |out| {
+        put::unsigned(out, timeout.unwrap_or(5000))
+    });
+    field(out, "options", |out| {
+        out.extend_from_slice(&store.directory.options)
+    });
+}
+
+/// The value of a key in a keyword list or a map.
+fn option<'a>(options: Term<'a>, key: &str) -> Option<Term<'a>> {
+    match options.as_map() {
+        Some(map) => map.get(key),
+        None => options
+            .as_list()?
+            .filter_map(|option| option.as_array())
+            .find_map(|[name, value]| name.is_atom(key).then_some(value)),
+    }
 }
 
 /// One store: text as binaries, counts as integers, `undefined` where there is nothing to tell.
@@ -51,7 +83,7 @@ fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
     field(out, "name", |out| put::atom(out, &store.name));
     field(out, "uuid", |out| put::binary(out, uuid.as_bytes()));
     field(out, "directory", |out| {
-        put::binary(out, store.directory.to_string_lossy().as_bytes());
+        put::binary(out, store.directory.path.to_string_lossy().as_bytes());
     });
     field(out, "state", |out| {
         put::atom(

@@ -6,6 +6,8 @@
 //!
 //! # Layout
 //! - [`gateway`]: the stores that are served, their workers and groups
+//! - [`data_dir`], `identity`: their directories
+//! - `lifecycle`: requests about stores themselves
 //! - `worker`: one process: envelope in, answer out
 //! - `request`: one file per request: term in, command or query out
 //! - `generation`: what the client generations expect differently, in one table
@@ -15,13 +17,16 @@
 //! - `calls`: a call that was given up is not executed
 //! - `clients`: which version of the client library a node runs
 
+pub mod data_dir;
 pub mod gateway;
 
 mod calls;
 mod clients;
 mod expected;
 mod generation;
+mod identity;
 mod info;
+mod lifecycle;
 mod new_event;
 mod order;
 mod record;
@@ -30,4 +35,6 @@ mod request;
 mod served;
 mod worker;
 
-pub use gateway::{Gateway, StartStoreError};
+pub use data_dir::{DataDir, DataDirError, StoreDir};
+pub use gateway::{Gateway, StoreError};
+pub use generation::MAX_STORE_NAME;

@@ -1,16 +1,16 @@
 //! A store as the gateway serves it.
 
+use crate::data_dir::StoreDir;
 use crate::order::Order;
 use esdb_etf::Pid;
 use esdb_log::Replica;
-use std::path::PathBuf;
 
 /// One store: its log, the processes that answer for it, and what is known of its senders.
 pub(crate) struct ServedStore {
     /// The store's name: an atom's text.
     pub(crate) name: String,
-    /// Its directory.
-    pub(crate) directory: PathBuf,
+    /// Its files, and the options it was created with.
+    pub(crate) directory: StoreDir,
     /// When it began to be served, in milliseconds since the epoch.
     pub(crate) registered_at: u64,
     /// Its log and state.

@@ -5,11 +5,11 @@
 
 use crate::calls::Calls;
 use crate::clients::Clients;
-use crate::gateway::Stores;
+use crate::gateway::Gateway;
 use crate::generation::Generation;
-use crate::info;
+use crate::lifecycle;
 use crate::refusal::{self, Refusal};
-use crate::request::{self, Answer, Query, Work};
+use crate::request::{self, Answer, Effort, Query, Work};
 use crate::served::ServedStore;
 use esdb_dist::gen_server::{self, Caller, Request};
 use esdb_dist::{Connection, Origin, Process};
@@ -27,8 +27,7 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(4500);
 /// A gateway worker.
 pub(crate) struct Worker {
     generation: Generation,
-    node: String,
-    stores: Arc<Stores>,
+    gateway: Gateway,
     clients: Arc<Clients>,
     calls: Calls,
 }
@@ -80,16 +79,10 @@ impl Process for Worker {
 
 impl Worker {
     /// A worker for clients of `generation`.
-    pub(crate) fn new(
-        generation: Generation,
-        node: String,
-        stores: Arc<Stores>,
-        clients: Arc<Clients>,
-    ) -> Self {
+    pub(crate) fn new(generation: Generation, gateway: Gateway, clients: Arc<Clients>) -> Self {
         Worker {
             generation,
-            node,
-            stores,
+            gateway,
             clients,
             calls: Calls::default(),
         }
@@ -97,14 +90,12 @@ impl Worker {
 
     fn handle(&self, origin: &Origin, request: Term<'_>, reply_to: ReplyTo) -> Result<(), Refusal> {
         match self.understand(request) {
-            Ok(Understood::ListStores) => {
-                reply_to.send(true, |out| info::list_stores(out, &self.node, &self.stores));
-            }
+            Ok(Understood::Lifecycle(request)) => self.lifecycle(request, reply_to),
             Ok(Understood::Work(store, Work::Write { command, answer })) => {
                 self.write(origin, &store, command, answer, reply_to);
             }
-            Ok(Understood::Work(store, Work::Read { query, quick })) => {
-                self.read(origin, &store, query, quick, reply_to);
+            Ok(Understood::Work(store, Work::Read { query, effort })) => {
+                self.read(origin, &store, query, effort, reply_to);
             }
             Err(refusal) => {
                 reply_to.refuse(&refusal);
@@ -120,20 +111,37 @@ impl Worker {
         let elements: Vec<Term<'_>> = request.as_tuple().ok_or_else(unknown)?.collect();
         let (name, rest) = elements.split_first().ok_or_else(unknown)?;
         let name = name.as_atom().ok_or_else(unknown)?.text();
+        if let Some(request) = lifecycle::Request::parse(&name, rest)? {
+            return Ok(Understood::Lifecycle(request));
+        }
         let Some((store, arguments)) = rest.split_first() else {
-            return match &*name {
-                "list_stores" => Ok(Understood::ListStores),
-                _ => Err(Refusal::UnknownRequest(name.into_owned())),
-            };
+            return Err(Refusal::UnknownRequest(name.into_owned()));
         };
         let work = request::work(&name, arguments, self.generation)?;
         let store = store
             .as_atom()
             .ok_or_else(|| Refusal::argument("store", "give the store's name as an atom"))?
             .text();
-        match self.stores.get(&store) {
+        match self.gateway.store(&store) {
             Some(store) => Ok(Understood::Work(store, work)),
             None => Err(Refusal::UnknownStore(store.into_owned())),
+        }
+    }
+
+    fn lifecycle(&self, request: lifecycle::Request, reply_to: ReplyTo) {
+        let gateway = self.gateway.clone();
+        let blocks = request.blocks();
+        let serve = move || {
+            let mut reply = Vec::new();
+            let removal = request.serve(&gateway, &mut reply);
+            reply_to.send(true, |out| out.extend_from_slice(&reply));
+            if let Some(removal) = removal {
+                removal.finish();
+            }
+        };
+        match blocks {
+            true => drop(Handle::current().spawn_blocking(serve)),
+            false => serve(),
         }
     }
 
@@ -161,7 +169,7 @@ impl Worker {
         origin: &Origin<'_>,
         store: &Arc<ServedStore>,
         query: Query,
-        quick: bool,
+        effort: Effort,
         reply_to: ReplyTo,
     ) {
         let pending = sender(origin, &reply_to)
@@ -173,30 +181,25 @@ impl Worker {
             reply_to,
             cancel,
         };
-        let arity = match quick {
-            true => Some(0),
-            false => self.clients.event_arity(origin.connection, self.generation),
+        let arity = match effort {
+            Effort::LookUp => Some(0),
+            _ => self.clients.event_arity(origin.connection, self.generation),
         };
-        match (arity, pending) {
-            (Some(arity), None) if quick => reading.answer(arity),
-            (Some(arity), None) => {
-                Handle::current().spawn_blocking(move || reading.answer(arity));
-            }
-            (arity, pending) => {
-                let (clients, generation) = (self.clients.clone(), self.generation);
-                Handle::current().spawn(async move {
-                    if let Some(ticket) = pending {
-                        reading.store.replica.settle(ticket).await;
-                    }
-                    let connection = &reading.reply_to.connection;
-                    let arity = match arity {
-                        Some(arity) => arity,
-                        None => clients.ask_event_arity(connection, generation).await,
-                    };
-                    Handle::current().spawn_blocking(move || reading.answer(arity));
-                });
-            }
+        if let (Some(arity), None) = (arity, pending) {
+            return reading.begin(effort, arity);
         }
+        let (clients, generation) = (self.clients.clone(), self.generation);
+        Handle::current().spawn(async move {
+            if let Some(ticket) = pending {
+                reading.store.replica.settle(ticket).await;
+            }
+            let connection = &reading.reply_to.connection;
+            let arity = match arity {
+                Some(arity) => arity,
+                None => clients.ask_event_arity(connection, generation).await,
+            };
+            reading.begin(effort, arity);
+        });
     }
 
     /// The means to drop the call when its caller gives up.
@@ -207,7 +210,7 @@ impl Worker {
 }
 
 enum Understood {
-    ListStores,
+    Lifecycle(lifecycle::Request),
     Work(Arc<ServedStore>, Work),
 }
 
@@ -245,6 +248,15 @@ struct Reading {
 }
 
 impl Reading {
+    /// Answers, now or on another thread, as the effort demands.
+    fn begin(self, effort: Effort, arity: usize) {
+        match effort {
+            Effort::LookUp => self.answer(arity),
+            Effort::Short => drop(Handle::current().spawn(async move { self.answer(arity) })),
+            Effort::Long => drop(Handle::current().spawn_blocking(move || self.answer(arity))),
+        }
+    }
+
     /// Reads and replies, with records of `arity` elements, unless the caller has given up.
     fn answer(self, arity: usize) {
         if self.cancel.is_some_and(|cancel| cancel.is_cancelled()) {

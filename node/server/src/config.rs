@@ -4,6 +4,7 @@ use crate::cli::{ClusterOptions, StartOptions};
 use crate::cookie;
 use anyhow::{Context, Result, bail};
 use esdb_dist::Cookie;
+use esdb_gateway::MAX_STORE_NAME;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -135,11 +136,11 @@ pub(crate) fn epmd_port() -> Result<u16> {
     }
 }
 
-/// A store's name is an atom, which has at most 255 characters.
+/// A store's name is an atom of limited length.
 fn check_store_name(name: &str) -> Result<()> {
     match name.chars().count() {
-        1..=255 => Ok(()),
-        count => bail!("store = {name:?}: it has {count} characters; give 1 to 255"),
+        1..=MAX_STORE_NAME => Ok(()),
+        count => bail!("store = {name:?}: it has {count} characters; give 1 to {MAX_STORE_NAME}"),
     }
 }
 

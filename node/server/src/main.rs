@@ -5,13 +5,11 @@
 //! - `cli`: the command line
 //! - `config`: flags, environment, file and defaults made one
 //! - `cookie`: where the cluster's secret comes from
-//! - `data_dir`: which stores a data directory holds, and who uses it
 //! - `start`, `status`: the commands
 
 mod cli;
 mod config;
 mod cookie;
-mod data_dir;
 mod start;
 mod status;
 

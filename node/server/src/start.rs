@@ -2,15 +2,16 @@
 
 use crate::cli::StartOptions;
 use crate::config::Config;
-use crate::data_dir::DataDir;
 use anyhow::{Context, Result};
 use esdb_dist::Node;
-use esdb_gateway::Gateway;
+use esdb_gateway::{DataDir, Gateway, StoreDir};
 use esdb_log::Replica;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// The options of a store that the configuration names: the empty list, a raw term.
+const NO_OPTIONS: &[u8] = &[esdb_etf::tag::NIL];
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(options: StartOptions) -> Result<()> {
@@ -26,17 +27,26 @@ pub(crate) fn run(options: StartOptions) -> Result<()> {
         .max_blocking_threads(64)
         .enable_all()
         .build()?
-        .block_on(serve(config, stores))
+        .block_on(serve(config, data_dir, stores))
 }
 
-fn open_stores(config: &Config, data_dir: &DataDir) -> Result<Vec<(String, PathBuf, Replica)>> {
-    let mut opened = Vec::new();
-    for (name, directory) in data_dir.stores(&config.stores)? {
-        let replica = Replica::open(&directory, replica_options(config))
-            .with_context(|| format!("store {name} in {}", directory.display()))?;
-        opened.push((name, directory, replica));
+/// A store that is open and not served yet.
+type Opened = (String, StoreDir, Replica);
+
+/// Opens the stores that are there, and makes those of the configuration that are not.
+fn open_stores(config: &Config, data_dir: &DataDir) -> Result<Vec<Opened>> {
+    let mut stores = data_dir.stores()?;
+    for name in &config.stores {
+        if !stores.contains_key(name) {
+            stores.insert(name.clone(), data_dir.create(name, NO_OPTIONS)?);
+        }
     }
-    Ok(opened)
+    let open = |(name, directory): (String, StoreDir)| {
+        let replica = Replica::open(&directory.path, replica_options(config))
+            .with_context(|| format!("store {name} in {}", directory.path.display()))?;
+        Ok((name, directory, replica))
+    };
+    stores.into_iter().map(open).collect()
 }
 
 fn replica_options(config: &Config) -> esdb_log::Options {
@@ -46,16 +56,16 @@ fn replica_options(config: &Config) -> esdb_log::Options {
     options
 }
 
-async fn serve(config: Config, stores: Vec<(String, PathBuf, Replica)>) -> Result<()> {
+async fn serve(config: Config, data_dir: DataDir, stores: Vec<Opened>) -> Result<()> {
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
     let node = Node::start(node_config(&config)).await?;
-    let gateway = Gateway::new(node.clone());
+    let gateway = Gateway::new(node.clone(), data_dir, replica_options(&config));
     let mut names = Vec::new();
     for (name, directory, replica) in stores {
-        gateway.serve(&name, &directory, replica)?;
+        gateway.serve(&name, directory, replica)?;
         names.push(name);
     }
     announce(&node, &names)?;

@@ -2,7 +2,7 @@
 //! `{stream_forward | stream_backward, Store, Stream, Start, Count}`. Reply: `{ok, [#event{}]}`, or
 //! `{error, {stream_not_found, Stream}}`.
 
-use super::{Work, count, non_negative, stream};
+use super::{Effort, Work, count, non_negative, stream};
 use crate::record;
 use crate::refusal::{self, Refusal};
 use esdb_etf::Term;
@@ -18,7 +18,7 @@ pub(super) fn work(
     let name = stream(name)?.to_vec();
     let start = non_negative("start version", start)?;
     let number = count("count", number)?;
-    Work::read(move |view, arity, out| {
+    Work::read(Effort::of(number), move |view, arity, out| {
         let begin = out.len();
         let read = record::events(out, arity, |visit| {
             view.read_stream(&name, start, number, direction, visit)

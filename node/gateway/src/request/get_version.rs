@@ -7,7 +7,7 @@ use esdb_etf::{Term, put};
 /// Looks the version up.
 pub(super) fn work(name: Term<'_>) -> Result<Work, Refusal> {
     let name = stream(name)?.to_vec();
-    Work::quick_read(move |view, out| {
+    Work::look_up(move |view, out| {
         match view.version(&name)? {
             Some(version) => put::unsigned(out, version),
             None => put::integer(out, -1),

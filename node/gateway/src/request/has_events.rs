@@ -6,7 +6,7 @@ use esdb_etf::put;
 
 /// Looks whether any event exists.
 pub(super) fn work() -> Result<Work, Refusal> {
-    Work::quick_read(|view, out| {
+    Work::look_up(|view, out| {
         put::atom(out, if view.has_events()? { "true" } else { "false" });
         Ok(())
     })

@@ -32,32 +32,55 @@ pub(crate) enum Work {
         /// Writes the reply.
         answer: Answer,
     },
-    /// To read. `quick` reads cost less than handing them to another thread.
+    /// To read.
     Read {
         /// Reads and writes the reply.
         query: Query,
-        /// Whether it takes only a look-up or two and answers with no event.
-        quick: bool,
+        /// What it costs.
+        effort: Effort,
     },
+}
+
+/// What a read costs, which decides where it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// A look-up or two, and no event in the answer: done at once.
+    LookUp,
+    /// At most [`SHORT`] events: a task of the network's runtime, which costs no change of thread
+    /// when nothing else is to be done.
+    Short,
+    /// Anything else: a thread of its own.
+    Long,
+}
+
+/// Most events that a short read visits: well under a millisecond from memory.
+const SHORT: usize = 256;
+
+impl Effort {
+    /// The effort of visiting at most `count` events.
+    fn of(count: usize) -> Self {
+        match count {
+            0..=SHORT => Effort::Short,
+            _ => Effort::Long,
+        }
+    }
 }
 
 impl Work {
     fn read(
+        effort: Effort,
         query: impl FnOnce(&View, usize, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<Self, Refusal> {
         Ok(Work::Read {
             query: Box::new(query),
-            quick: false,
+            effort,
         })
     }
 
-    fn quick_read(
+    fn look_up(
         query: impl FnOnce(&View, &mut Vec<u8>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<Self, Refusal> {
-        Ok(Work::Read {
-            query: Box::new(|view, _, out| query(view, out)),
-            quick: true,
-        })
+        Work::read(Effort::LookUp, |view, _, out| query(view, out))
     }
 }
 

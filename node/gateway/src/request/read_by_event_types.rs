@@ -1,7 +1,7 @@
 //! `{read_by_event_types, Store, [Type], Limit}`: events of any of the types, of all types if none is
 //! named, in the order of their commit. Reply: `{ok, [#event{}]}`.
 
-use super::{Work, count, name};
+use super::{Effort, Work, count, name};
 use crate::record;
 use crate::refusal::Refusal;
 use esdb_etf::{Term, put};
@@ -10,7 +10,7 @@ use esdb_etf::{Term, put};
 pub(super) fn work(types: Term<'_>, limit: Term<'_>) -> Result<Work, Refusal> {
     let types = event_types(types)?;
     let limit = count("batch size", limit)?;
-    Work::read(move |view, arity, out| {
+    Work::read(Effort::of(limit), move |view, arity, out| {
         let types: Vec<&[u8]> = types.iter().map(Vec::as_slice).collect();
         record::events(out, arity, |visit| view.read_by_types(&types, limit, visit))?;
         Ok(())

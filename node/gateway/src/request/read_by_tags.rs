@@ -1,7 +1,7 @@
 //! `{read_by_tags, Store, [Tag], any | all, Limit}`: events that carry any, or all, of the tags, in
 //! the order of their commit. Reply: `{ok, [#event{}]}`, empty if no tag is named.
 
-use super::{Work, count, name};
+use super::{Effort, Work, count, name};
 use crate::record;
 use crate::refusal::Refusal;
 use esdb_etf::Term;
@@ -24,7 +24,12 @@ pub(super) fn work(tags: Term<'_>, matching: Term<'_>, limit: Term<'_>) -> Resul
         return Err(Refusal::argument("match", "give the atom any or all"));
     };
     let limit = count("batch size", limit)?;
-    Work::read(move |view, arity, out| {
+    // Of events with all of the tags there may be few among many with some.
+    let effort = match matching {
+        TagMatch::Any => Effort::of(limit),
+        TagMatch::All => Effort::Long,
+    };
+    Work::read(effort, move |view, arity, out| {
         let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
         record::events(out, arity, |visit| match tags.is_empty() {
             true => Ok(0),

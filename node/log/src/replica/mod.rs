@@ -122,6 +122,13 @@ impl Replica {
         self.inner.shared.queue.close();
         self.inner.join();
     }
+
+    /// Stops the member at once, as a crash would: what is queued is answered with `reason`, and no
+    /// checkpoint is written. For a store whose files are to be deleted. Blocks until it has ended.
+    pub fn abandon(&self, reason: &str) {
+        self.inner.shared.queue.stop(reason);
+        self.inner.join();
+    }
 }
 
 impl std::fmt::Debug for Replica {

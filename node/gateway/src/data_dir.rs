@@ -1,0 +1,253 @@
+//! Which stores a data directory holds, and who uses it.
+//!
+//! `DIR/LOCK` is locked by the server that uses the directory. Each store has a directory under
+//! `DIR/stores`, whose file `STORE` tells the store's exact name and the options it was created
+//! with; the directory's own name is only a readable form of it. What is being deleted lies under
+//! `DIR/removed`.
+
+use crate::identity::{self, Identity};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A data directory that this process alone uses.
+#[derive(Debug)]
+pub struct DataDir {
+    stores: PathBuf,
+    removed: PathBuf,
+    /// Locked as long as it is open; the system unlocks it when the process ends, however it ends.
+    _lock: File,
+}
+
+/// A store as the data directory knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreDir {
+    /// Where its files are.
+    pub path: PathBuf,
+    /// The options it was created with: a raw term, as the client gave it.
+    pub options: Vec<u8>,
+}
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataDirError {
+    /// Another server uses it.
+    #[error(
+        "the data directory {} is in use by another rs-esdb; stop that one or give another \
+         --data-dir", .0.display()
+    )]
+    InUse(PathBuf),
+    /// The system refused.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// What was worked on.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A store's directory does not tell which store it is.
+    #[error(
+        "{}: {problem}; move the directory away to start without the store, or restore the file",
+        path.display()
+    )]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+/// Names the path in an error of the system.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
+    move |error| DataDirError::Io {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+impl DataDir {
+    /// Takes the directory, and makes it if there is none.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let (stores, removed) = (path.join("stores"), path.join("removed"));
+        fs::create_dir_all(&stores).map_err(at(&stores))?;
+        let lock_path = path.join("LOCK");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path);
+        let lock = lock.map_err(at(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(at(&lock_path)(error)),
+        }
+        match fs::remove_dir_all(&removed) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&removed)(error)),
+            _ => Ok(DataDir {
+                stores,
+                removed,
+                _lock: lock,
+            }),
+        }
+    }
+
+    /// Every store that is there, by name.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn stores(&self) -> Result<BTreeMap<String, StoreDir>, DataDirError> {
+        let mut stores = BTreeMap::new();
+        for entry in fs::read_dir(&self.stores).map_err(at(&self.stores))? {
+            let path = entry.map_err(at(&self.stores))?.path();
+            if identity::creation_was_cut_short(&path) {
+                continue;
+            }
+            let Identity { name, options } = identity::read(&path)?;
+            stores.insert(name, StoreDir { path, options });
+        }
+        Ok(stores)
+    }
+
+    /// Makes the directory of a store that is not there.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn create(&self, name: &str, options: &[u8]) -> Result<StoreDir, DataDirError> {
+        let path = self.stores.join(directory_name(name));
+        fs::create_dir_all(&path).map_err(at(&path))?;
+        let options = options.to_vec();
+        identity::write(
+            &path,
+            &Identity {
+                name: name.to_owned(),
+                options: options.clone(),
+            },
+        )?;
+        sync(&self.stores)?;
+        Ok(StoreDir { path, options })
+    }
+
+    /// Takes a closed store out of the directory, durably; returns where its files are now, for the
+    /// caller to delete them. A server that starts deletes what is left of them.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn remove(&self, store: &Path) -> Result<PathBuf, DataDirError> {
+        fs::create_dir_all(&self.removed).map_err(at(&self.removed))?;
+        let aside = (0u64..)
+            .map(|n| self.removed.join(n.to_string()))
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| self.removed.join("last"));
+        fs::rename(store, &aside).map_err(at(store))?;
+        sync(&self.stores)?;
+        Ok(aside)
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync(directory: &Path) -> Result<(), DataDirError> {
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(at(directory))
+}
+
+/// A file name for a store: lower-case letters, digits, `_` and `-` stand for themselves, other bytes
+/// as `%` and two digits, so that names that differ only in case stay apart on every file system. A
+/// long name is cut and told apart by a hash.
+fn directory_name(name: &str) -> String {
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => encoded.push(char::from(byte)),
+            other => encoded.push_str(&format!("%{other:02x}")),
+        }
+    }
+    if encoded.len() <= 200 {
+        return encoded;
+    }
+    let hash = twox_hash::XxHash3_64::oneshot(name.as_bytes());
+    format!("{}~{hash:016x}", encoded.get(..180).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_no_file_names_get_one() {
+        assert_eq!(directory_name("my_store-1"), "my_store-1");
+        assert_eq!(directory_name("../Etc"), "%2e%2e%2f%45tc");
+        let (long, other) = ("ä".repeat(255), "ä".repeat(254));
+        assert!(directory_name(&long).len() < 255);
+        assert_ne!(directory_name(&long), directory_name(&other));
+    }
+
+    #[test]
+    fn stores_are_found_again_by_their_exact_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(dir.path()).unwrap();
+        let names = ["orders", "a/b", "Orders"];
+        let made: Vec<_> = names
+            .iter()
+            .map(|n| data_dir.create(n, &[106]).unwrap())
+            .collect();
+        drop(data_dir);
+        let found = DataDir::open(dir.path()).unwrap().stores().unwrap();
+        assert_eq!(found.len(), 3);
+        names
+            .iter()
+            .zip(made)
+            .for_each(|(name, made)| assert_eq!(found[*name], made));
+    }
+
+    #[test]
+    fn a_damaged_identity_is_no_other_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(dir.path()).unwrap();
+        let file = data_dir
+            .create("orders", &[106])
+            .unwrap()
+            .path
+            .join("STORE");
+        let whole = fs::read(&file).unwrap();
+        for byte in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[byte] ^= 1;
+            fs::write(&file, &damaged).unwrap();
+            assert!(data_dir.stores().is_err(), "byte {byte}");
+            fs::write(&file, &whole[..byte]).unwrap();
+            assert!(data_dir.stores().is_err(), "cut at {byte}");
+        }
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_and_its_files_with_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(dir.path()).unwrap();
+        let store = data_dir.create("orders", &[106]).unwrap();
+        let aside = data_dir.remove(&store.path).unwrap();
+        assert!(aside.exists() && data_dir.stores().unwrap().is_empty());
+        drop(data_dir);
+        DataDir::open(dir.path()).unwrap();
+        assert!(!aside.exists());
+    }
+
+    #[test]
+    fn a_second_user_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataDir::open(dir.path()).unwrap();
+        assert!(matches!(
+            DataDir::open(dir.path()),
+            Err(DataDirError::InUse(_))
+        ));
+        drop(first);
+        DataDir::open(dir.path()).unwrap();
+    }
+}

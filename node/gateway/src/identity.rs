@@ -1,0 +1,107 @@
+//! The file `STORE`: which store a directory holds.
+//!
+//! | offset | bytes | what (little endian) |
+//! |---|---|---|
+//! | 0 | 8 | `ESDBSTOR` |
+//! | 8 | 4 | format version, 1 |
+//! | 12 | 4 | length of the name, n |
+//! | 16 | 4 | length of the options, m |
+//! | 20 | 4 | CRC-32 of bytes 0..20, name and options |
+//! | 24 | n | name, UTF-8 |
+//! | 24 + n | m | options: an external term without version byte |
+
+use crate::data_dir::{DataDirError, at, sync};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+const FILE: &str = "STORE";
+/// Half made; renamed when complete.
+const TEMPORARY: &str = "STORE.new";
+const MAGIC: &[u8; 8] = b"ESDBSTOR";
+const VERSION: u32 = 1;
+const HEADER: usize = 24;
+
+/// What the file tells.
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) options: Vec<u8>,
+}
+
+/// Writes it, durably.
+pub(crate) fn write(directory: &Path, identity: &Identity) -> Result<(), DataDirError> {
+    let mut bytes = MAGIC.to_vec();
+    let lengths = [identity.name.len() as u32, identity.options.len() as u32];
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    lengths
+        .iter()
+        .for_each(|length| bytes.extend_from_slice(&length.to_le_bytes()));
+    let checksum = checksum(&bytes, identity.name.as_bytes(), &identity.options);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes.extend_from_slice(identity.name.as_bytes());
+    bytes.extend_from_slice(&identity.options);
+    let temporary = directory.join(TEMPORARY);
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(&bytes)?;
+        file.sync_all()
+    });
+    written.map_err(at(&temporary))?;
+    fs::rename(&temporary, directory.join(FILE)).map_err(at(directory))?;
+    sync(directory)
+}
+
+/// Reads it.
+pub(crate) fn read(directory: &Path) -> Result<Identity, DataDirError> {
+    let path = directory.join(FILE);
+    let bytes = fs::read(&path).map_err(at(&path))?;
+    parse(&bytes).map_err(|problem| DataDirError::Identity { path, problem })
+}
+
+/// Whether there is nothing in a directory but what [`write`] leaves when it is cut short.
+pub(crate) fn creation_was_cut_short(directory: &Path) -> bool {
+    let only_half_made = |entries: fs::ReadDir| {
+        entries
+            .filter_map(Result::ok)
+            .all(|entry| entry.file_name() == TEMPORARY)
+    };
+    let missing =
+        fs::metadata(directory.join(FILE)).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    missing && fs::read_dir(directory).is_ok_and(only_half_made)
+}
+
+fn parse(bytes: &[u8]) -> Result<Identity, &'static str> {
+    let (header, rest) = bytes.split_at_checked(HEADER).ok_or("it is too short")?;
+    if header.first_chunk() != Some(MAGIC) {
+        return Err("it is no store's identity");
+    }
+    if word(header, 8) != Some(VERSION) {
+        return Err("its format is none that this version knows");
+    }
+    let name_length = word(header, 12).ok_or("it is too short")? as usize;
+    let options_length = word(header, 16).ok_or("it is too short")? as usize;
+    let (name, options) = rest
+        .split_at_checked(name_length)
+        .ok_or("it is too short")?;
+    let checked = header.get(..20).unwrap_or_default();
+    if options.len() != options_length || word(header, 20) != Some(checksum(checked, name, options))
+    {
+        return Err("its checksum does not match");
+    }
+    let name = std::str::from_utf8(name).map_err(|_| "its name is no UTF-8")?;
+    Ok(Identity {
+        name: name.to_owned(),
+        options: options.to_vec(),
+    })
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..)?.first_chunk().copied()?))
+}
+
+fn checksum(header: &[u8], name: &[u8], options: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    [header, name, options]
+        .iter()
+        .for_each(|part| hasher.update(part));
+    hasher.finalize()
+}
