@@ -12,12 +12,14 @@
 //! - `apply`: what each command does; `heads`, `window`: what that needs to know of streams
 //! - `memtable`, `run`: what is not on disk yet
 //! - `checkpoint`: writes it there
+//! - `base`: the database, and how it gets over a full disk
 //! - `disk`: reads it back; `tables`, `postings`, `meta`: the rows, to the byte
 //! - `published`: both levels together; [`view`]: the queries over them
 //! - `codec`, `terms`: integers; the terms under which an event is found
 //! - `guard`: a damaged page is an error
 
 mod apply;
+mod base;
 pub mod batch;
 mod body;
 mod checkpoint;

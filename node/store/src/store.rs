@@ -1,15 +1,14 @@
 //! The store: what owns the state, changes it, and hands out views of it.
 
 use crate::apply::Machine;
-use crate::disk::{Disk, open};
+use crate::base::Base;
 use crate::guard::guard;
 use crate::heads::Heads;
 use crate::memtable::{Bound, Memtable};
 use crate::published::{Frozen, Published};
-use crate::{Applied, LogPosition, Outcome, Stats, StoreError, View, batch, checkpoint};
+use crate::{Applied, LogPosition, Outcome, Stats, StoreError, View, batch};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use redb::ReadableDatabase;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -45,7 +44,7 @@ struct Shown {
 /// applies, one writes checkpoints, any number read.
 #[derive(Debug)]
 pub struct Store {
-    database: open::Handle,
+    base: Mutex<Base>,
     uuid: [u8; 16],
     options: Options,
     machine: Mutex<Machine>,
@@ -63,8 +62,8 @@ impl Store {
     /// [`StoreError::Directory`], [`StoreError::Format`], [`StoreError::Database`], or
     /// [`StoreError::Damaged`] if the state cannot be read.
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
-        let (database, uuid) = guard(|| open::open(dir, options))?;
-        let disk = Arc::new(guard(|| Disk::begin(&database.get()?.begin_read()?))?);
+        let base = Base::open(dir, options)?;
+        let (disk, uuid) = (base.disk(), base.uuid());
         let state = disk.state.clone();
         let active = Arc::new(Memtable::default());
         let published = Arc::new(Published {
@@ -77,7 +76,7 @@ impl Store {
         let (machine, checkpoint) = (Mutex::new(machine), Mutex::new(()));
         let checkpoints = AtomicU64::new(0);
         Ok(Store {
-            database,
+            base: Mutex::new(base),
             uuid,
             options,
             machine,
@@ -117,7 +116,12 @@ impl Store {
         let before = machine.state.next_position;
         let mut outcomes = Vec::with_capacity(commands.len());
         for command in commands {
-            match guard(|| machine.execute(clock_us, &batch, command)) {
+            let mut done = guard(|| machine.execute(clock_us, &batch, command));
+            // A command that fails has changed nothing, and what is on disk may be readable anew.
+            if matches!(done, Err(StoreError::Database(_))) && self.renew(&mut machine) {
+                done = guard(|| machine.execute(clock_us, &batch, command));
+            }
+            match done {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(error) => {
                     machine.stopped = Some(error.to_string());
@@ -186,9 +190,18 @@ impl Store {
 
     /// Writes the frozen memtable, and publishes what is on disk then in its place.
     fn write(&self, frozen: &Frozen) -> Result<(), StoreError> {
-        let before = self.machine.lock().published.disk.clone();
-        guard(|| checkpoint::write(self.database.get()?, &before, frozen))?;
-        let disk = Arc::new(guard(|| Disk::begin(&self.database.get()?.begin_read()?))?);
+        // Without `machine` locked: whoever applies holds that one while it asks for `base`.
+        let written = self.base.lock().write(frozen);
+        let disk = match written {
+            Ok(disk) => disk,
+            Err(error) => {
+                let mut machine = self.machine.lock();
+                if self.renew(&mut machine) {
+                    *self.shown.write() = Shown::of(&machine);
+                }
+                return Err(error);
+            }
+        };
         let mut machine = self.machine.lock();
         let active = machine.published.active.clone();
         let next = Arc::new(Published {
@@ -203,6 +216,23 @@ impl Store {
         drop((last, shown));
         self.checkpoints.fetch_add(1, Relaxed);
         Ok(())
+    }
+
+    /// Publishes what is on disk through the database as it was opened last. False if that is what
+    /// was published before.
+    fn renew(&self, machine: &mut Machine) -> bool {
+        let disk = self.base.lock().disk();
+        let before = &machine.published;
+        if Arc::ptr_eq(&disk, &before.disk) || disk.state != before.disk.state {
+            return false;
+        }
+        let (active, frozen) = (before.active.clone(), before.frozen.clone());
+        machine.published = Arc::new(Published {
+            active,
+            frozen,
+            disk,
+        });
+        true
     }
 
     /// Puts a new memtable in the place of the active one. `None` if there is nothing to write.

@@ -29,8 +29,9 @@ impl Handle {
     }
 }
 
-impl Drop for Handle {
-    fn drop(&mut self) {
+impl Handle {
+    /// Closes the database.
+    pub fn close(&mut self) {
         let database = self.0.take();
         let closed = guard(|| {
             drop(database);
@@ -39,6 +40,12 @@ impl Drop for Handle {
         if let Err(error) = closed {
             tracing::error!(%error, "the database could not be closed as it should");
         }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
