@@ -1,7 +1,7 @@
 # Each target is one command. `make help` lists them.
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
 
 setup:  ## install Erlang/OTP, Elixir and rebar3 from Debian's packages, where missing
 	tests/bin/setup
@@ -29,5 +29,7 @@ lint:  ## formatting and clippy, warnings as errors
 
 fmt:  ## format the Rust sources
 	cargo fmt --all
+
+include native/native.mk
 
 .PHONY: help setup build demo test run bench torture lint fmt
