@@ -39,6 +39,48 @@ fn the_log_says_so_and_recovers() {
 }
 
 #[test]
+fn a_purge_is_put_off_until_there_is_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let (mut wal, _) = open_on(Arc::new(disk.clone()), dir.path()).unwrap();
+    for index in 0..5 {
+        append_entries(&mut wal, index..index + 1, 1000);
+    }
+    let segments = wal.segments();
+    disk.faults().full.store(true, Ordering::SeqCst);
+    wal.purge(entry(3, 0).at).unwrap();
+    assert_eq!((wal.purged(), wal.segments()), (None, segments));
+    append_entries(&mut wal, 5..6, 1000);
+    assert_holds(&wal, 0..6, 1000);
+    disk.faults().full.store(false, Ordering::SeqCst);
+    drop(wal);
+    let (mut wal, cut) = open_on(Arc::new(disk), dir.path()).unwrap();
+    assert_eq!(cut, None);
+    assert_holds(&wal, 0..6, 1000);
+    wal.purge(entry(3, 0).at).unwrap();
+    assert!(wal.segments() < segments);
+    assert_holds(&wal, 4..6, 1000);
+}
+
+#[test]
+fn a_segment_that_cannot_be_noted_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let (mut wal, _) = open_on(Arc::new(disk.clone()), dir.path()).unwrap();
+    append_entries(&mut wal, 0..2, 1000);
+    // There is room for the segment, and then none for the note of it.
+    disk.faults().full_for_meta.store(true, Ordering::SeqCst);
+    assert!(matches!(wal.reserve(4000), Err(LogFailure::Full(_))));
+    append_entries(&mut wal, 2..3, 1000);
+    drop(wal);
+    let (mut wal, _) = open_on(Arc::new(disk.clone()), dir.path()).unwrap();
+    assert_holds(&wal, 0..3, 1000);
+    disk.faults().full_for_meta.store(false, Ordering::SeqCst);
+    append_entries(&mut wal, 3..6, 1000);
+    assert_holds(&wal, 0..6, 1000);
+}
+
+#[test]
 fn the_store_refuses_keeps_reading_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::default();

@@ -51,7 +51,13 @@ pub struct Meta {
 impl Meta {
     /// Writes the file so that after a crash there is either the old or this one.
     pub fn store(&self, disk: &dyn Disk, dir: &Path) -> Result<(), WalError> {
-        let (temporary, path) = (dir.join(TEMPORARY), dir.join(NAME));
+        self.prepare(disk, dir)?;
+        Self::replace(disk, dir)
+    }
+
+    /// Writes the file under its temporary name. When that fails, nothing has changed.
+    pub fn prepare(&self, disk: &dyn Disk, dir: &Path) -> Result<(), WalError> {
+        let temporary = dir.join(TEMPORARY);
         let failed = |action| move |source| WalError::io(&dir.join(NAME), action, source);
         if disk
             .read_dir(dir)
@@ -63,8 +69,14 @@ impl Meta {
         }
         let file = disk.create(&temporary).map_err(failed("create"))?;
         file.write_at(&self.encode(), 0).map_err(failed("write"))?;
-        file.sync_data().map_err(failed("sync"))?;
-        disk.rename(&temporary, &path).map_err(failed("replace"))?;
+        file.sync_data().map_err(failed("sync"))
+    }
+
+    /// Gives the prepared file its name, durably.
+    pub fn replace(disk: &dyn Disk, dir: &Path) -> Result<(), WalError> {
+        let failed = |action| move |source| WalError::io(&dir.join(NAME), action, source);
+        disk.rename(&dir.join(TEMPORARY), &dir.join(NAME))
+            .map_err(failed("replace"))?;
         disk.sync_dir(dir).map_err(failed("sync the directory of"))
     }
 

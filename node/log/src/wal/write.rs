@@ -173,7 +173,8 @@ impl Wal {
     }
 
     /// Forgets the entries up to and including `upto`, durably, and removes the segments that hold
-    /// nothing else. `upto` may lie beyond the end: then the log goes on behind it.
+    /// nothing else. `upto` may lie beyond the end: then the log goes on behind it. Without space for
+    /// the note of it a purge is put off, to be done by a later one.
     pub fn purge(&mut self, upto: Position) -> Result<(), LogFailure> {
         if self
             .meta
@@ -187,11 +188,18 @@ impl Wal {
             .iter()
             .find(|segment| segment.next_index() > upto.index + 1);
         let oldest = kept.map_or(self.meta.newest, |segment| segment.number);
-        self.save(Meta {
+        let noted = self.save(Meta {
             purged: Some(upto),
             oldest,
             ..self.meta
-        })?;
+        });
+        match noted {
+            Err(LogFailure::Full(reason)) if upto.index < self.next_index() => {
+                tracing::warn!(reason, "the log could not be purged");
+                return Ok(());
+            }
+            noted => noted?,
+        }
         self.last = self.last.max(Some(upto));
         while self
             .recent
@@ -220,19 +228,26 @@ impl Wal {
         if self.progress.durable_next() < self.next_index() {
             return Ok(());
         }
+        let follows = first == self.next_index();
         drop(self.take_spare());
         let size = self.options.first_segment;
         match Blank::prepare(&*self.disk, &self.dir, size) {
-            Err(error) if is_out_of_space(&error) && first == self.next_index() => return Ok(()),
+            Err(error) if is_out_of_space(&error) && follows => return Ok(()),
             Err(error) => return Err(error),
-            Ok(blank) => self.install(blank, first).map_err(io::Error::other)?,
+            Ok(blank) => match self.install(blank, first) {
+                Err(LogFailure::Full(_)) if follows => return Ok(()),
+                installed => installed.map_err(io::Error::other)?,
+            },
         }
         let oldest = self.meta.newest;
-        self.save(Meta {
+        let noted = self.save(Meta {
             oldest,
             ..self.meta
-        })
-        .map_err(io::Error::other)?;
+        });
+        match noted {
+            Err(LogFailure::Full(_)) if follows => return Ok(()), // The next purge removes them.
+            noted => noted.map_err(io::Error::other)?,
+        }
         self.remove_purged_segments().map_err(io::Error::other)
     }
 
@@ -285,10 +300,17 @@ impl Wal {
         let number = self.meta.newest + 1;
         let installed = blank.install(&*self.disk, &self.dir, self.meta.uuid, number, first);
         let segment = installed.map_err(|error| self.stopped_by("begin a segment", &error))?;
-        self.save(Meta {
+        let noted = self.save(Meta {
             newest: number,
             ..self.meta
-        })?;
+        });
+        if let Err(LogFailure::Full(_)) = noted {
+            // Entries may still go to the segment before: none may be found that begins before them.
+            let removed = self.disk.remove(&segment.path);
+            let removed = removed.and_then(|()| self.disk.sync_dir(&self.dir));
+            removed.map_err(|error| self.stopped_by("take back a segment", &error))?;
+        }
+        noted?;
         self.segments.push_back(segment);
         self.progress.durable_next.store(first, Ordering::Release);
         Ok(())
@@ -329,8 +351,14 @@ impl Wal {
 
     fn save(&mut self, meta: Meta) -> Result<(), LogFailure> {
         self.check()?;
-        let stored = meta.store(&*self.disk, &self.dir);
-        stored.map_err(|error| self.stopped_by("write the meta file", &error))?;
+        match meta.prepare(&*self.disk, &self.dir) {
+            Err(WalError::Io { path, source, .. }) if is_out_of_space(&source) => {
+                return Err(LogFailure::Full(format!("{}: {source}", path.display())));
+            }
+            prepared => prepared,
+        }
+        .and_then(|()| Meta::replace(&*self.disk, &self.dir))
+        .map_err(|error| self.stopped_by("write the meta file", &error))?;
         self.meta = meta;
         Ok(())
     }

@@ -17,6 +17,8 @@ pub struct FaultyDisk(Arc<Faults>);
 pub struct Faults {
     /// No write may make a file longer.
     pub full: AtomicBool,
+    /// A new file of the log's notes finds no space.
+    pub full_for_meta: AtomicBool,
     /// Writes fail with EIO after half of their bytes.
     pub short_writes: AtomicBool,
     /// Fsyncs of files fail with EIO.
@@ -111,6 +113,9 @@ impl Disk for FaultyDisk {
         RealDisk.create_dir(path)
     }
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        if path.ends_with("meta.new") && self.0.full_for_meta.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
         Ok(Arc::new(FaultyFile::new(
             self,
             RealDisk.create(path)?,
