@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{append, assert_holds, open_on};
+use common::{append, assert_holds, open, open_on};
 use esdb_log::{Disk, File, RealDisk};
 use parking_lot::Mutex;
 
@@ -77,4 +77,20 @@ fn in_a_directory_of_its_own() {
     let (wal, cut) = open_on(Arc::new(disk), &log).unwrap();
     assert_eq!(cut, None);
     assert_holds(&wal, 0..12, 1000);
+}
+
+#[test]
+fn an_unfinished_creation_begins_anew() {
+    for left in ["segment.new", "meta.new"] {
+        for bytes in [&[][..], &[0; 4096]] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(left), bytes).unwrap();
+            let (mut wal, _) = open(dir.path()).unwrap();
+            append(&mut wal, 0..3, 100);
+            drop(wal);
+            let (wal, _) = open(dir.path()).unwrap();
+            assert_holds(&wal, 0..3, 100);
+            assert!(!dir.path().join(left).exists(), "{left} is left");
+        }
+    }
 }

@@ -60,8 +60,11 @@ impl Wal {
         }
         if names.iter().any(|name| name == segment::TEMPORARY) {
             let path = dir.join(segment::TEMPORARY);
-            disk.remove(&path)
-                .map_err(|e| WalError::io(&path, "remove", e))?;
+            match disk.remove(&path) {
+                // The log was created just now, and that used it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|e| WalError::io(&path, "remove", e))?,
+            }
         }
         last = last.max(meta.purged);
         let cut = cut.map(|bytes| TornTail {
