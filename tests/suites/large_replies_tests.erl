@@ -31,7 +31,8 @@ beyond_measure(#{store := Store, server := Server}) ->
     [append(Store) || _ <- lists:seq(1, 272)],
     Connection = connection(Server),
     Reply = read(Store, 1000),
-    ?assertMatch({error, {stream_not_found, {too_large, _}}}, Reply),
+    %% not dressed as `stream_not_found`: reckon_evoq takes that for an empty stream
+    ?assertMatch({error, {too_large, _}}, Reply),
     %% in smaller pieces all of it can be read
     ?assertEqual({ok, 8}, read(Store, 8)),
     ?assert(is_process_alive(Connection)).

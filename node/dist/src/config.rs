@@ -74,6 +74,8 @@ pub struct Limits {
     pub queued_frames: usize,
     /// Most bytes waiting to be written to one peer; default 256 MiB.
     pub queued_bytes: usize,
+    /// Most large answers being prepared for one peer, or waiting for room in its queue; default 8.
+    pub answers: usize,
     /// Most connections, those whose handshake is under way included; default 1,000.
     pub connections: usize,
     /// Longest time for a handshake; default 5 s.
@@ -86,6 +88,7 @@ impl Default for Limits {
             frame_bytes: 72 << 20,
             queued_frames: 10_000,
             queued_bytes: 256 << 20,
+            answers: 8,
             connections: 1_000,
             handshake: Duration::from_secs(5),
         }

@@ -4,9 +4,9 @@
 //! peer drops if the caller has given up. A tag of any other form is answered to the caller's pid.
 //! Source: `gen:do_call/4` and `gen:reply/2` of OTP 25.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, control};
 use crate::raw::Raw;
-use esdb_etf::{Kind, Term, put};
+use esdb_etf::{Kind, Term, VERSION, put};
 
 /// A message, as a gen_server sees it.
 #[derive(Debug, Clone, Copy)]
@@ -101,14 +101,36 @@ impl Caller {
 
     /// Answers the call with the term that `body` writes. `flush`: as [`Connection::send`].
     pub fn reply(&self, connection: &Connection, flush: bool, body: impl FnOnce(&mut Vec<u8>)) {
-        let message = |out: &mut Vec<u8>| {
-            put::tuple(out, 2);
-            out.extend_from_slice(&self.tag);
+        connection.frame(flush, |out| {
+            self.put_head(connection, out);
             body(out);
-        };
+        });
+    }
+
+    /// Answers the call with the raw term `body`, unless so much is queued for the peer that it has
+    /// no room now: then the body is given back, for [`Caller::reply_with`].
+    ///
+    /// # Errors
+    /// The body.
+    pub fn try_reply_with(&self, connection: &Connection, body: Vec<u8>) -> Result<(), Vec<u8>> {
+        connection.try_frame(body, |out| self.put_head(connection, out))
+    }
+
+    /// Answers the call with the raw term `body`, of at most [`Connection::largest_answer`] bytes, as
+    /// soon as there is room for it or the connection is lost.
+    pub async fn reply_with(&self, connection: &Connection, body: Vec<u8>) {
+        let head = |out: &mut Vec<u8>| self.put_head(connection, out);
+        connection.frame_in_time(body, head).await;
+    }
+
+    /// All of the answer that comes before its body.
+    fn put_head(&self, connection: &Connection, out: &mut Vec<u8>) {
         match self.alias.and_then(|at| self.tag.get(at..)) {
-            Some(reference) => connection.alias_send(reference, flush, message),
-            None => connection.send(&self.pid, flush, message),
+            Some(reference) => control::alias_send(out, &connection.0.local.system, reference),
+            None => control::send(out, &self.pid),
         }
+        out.push(VERSION);
+        put::tuple(out, 2);
+        out.extend_from_slice(&self.tag);
     }
 }

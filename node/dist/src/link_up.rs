@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Lets peers in, for ever.
@@ -153,6 +153,7 @@ fn establish(
         since: Instant::now(),
         outbox: Outbox::new(stream.clone(), limits.queued_frames, limits.queued_bytes),
         watchers: Watchers::default(),
+        turns: Arc::new(Semaphore::new(limits.answers)),
         closing: watch::Sender::new(None),
         gone: watch::Sender::new(false),
         heard: AtomicU64::new(0),

@@ -9,6 +9,7 @@
 //! - [`data_dir`], `identity`: their directories
 //! - `lifecycle`: requests about stores themselves
 //! - `worker`: one process: envelope in, answer out
+//! - `reading`: how many reads of a client are under way, and how large answers reach it
 //! - `request`: one file per request: term in, command or query out
 //! - `generation`: what the client generations expect differently, in one table
 //! - `refusal`: every error a request can be answered with, in one table
@@ -29,6 +30,7 @@ mod info;
 mod lifecycle;
 mod new_event;
 mod order;
+mod reading;
 mod record;
 mod refusal;
 mod request;

@@ -3,6 +3,10 @@
 use esdb_etf::{put, tag};
 use esdb_store::RecordedEvent;
 
+/// A reply that has become longer than this, in bytes, is not sent, so it does not grow further: a
+/// request for everything that a large store holds must not use up the server's memory.
+pub(crate) const MAX_REPLY: usize = 192 << 20;
+
 /// Appends one `#event{}` of `arity` elements (11, 12 or 15) to `out`. What the client sent goes out
 /// as the bytes it came as.
 pub(crate) fn event(out: &mut Vec<u8>, arity: usize, event: &RecordedEvent<'_>) {
@@ -28,8 +32,8 @@ pub(crate) fn event(out: &mut Vec<u8>, arity: usize, event: &RecordedEvent<'_>) 
     }
 }
 
-/// Appends `{ok, [#event{}]}`, the events being those that `read` visits; what `read` returns is
-/// passed on.
+/// Appends `{ok, [#event{}]}`, the events being those that `read` visits, until that is more than
+/// [`MAX_REPLY`]; what `read` returns is passed on.
 pub(crate) fn events<T>(
     out: &mut Vec<u8>,
     arity: usize,
@@ -41,8 +45,10 @@ pub(crate) fn events<T>(
     put::list(out, 0);
     let mut count: u32 = 0;
     let result = read(&mut |recorded| {
-        event(out, arity, &recorded);
-        count += 1;
+        if out.len() <= MAX_REPLY {
+            event(out, arity, &recorded);
+            count += 1;
+        }
     });
     match count {
         0 => out.truncate(head),

@@ -81,6 +81,14 @@ pub(crate) fn failed_read(out: &mut Vec<u8>, error: &StoreError) {
     passing(out, "read_failed", &error.to_string());
 }
 
+/// The reply to a read that found more than fits into one reply of `most` bytes. Not dressed as
+/// `stream_not_found`, for the same reason.
+pub(crate) fn reply_too_large(out: &mut Vec<u8>, most: usize) {
+    let mebibytes = most >> 20;
+    let text = format!("the reply would have more than {mebibytes} MiB; ask for fewer at a time");
+    passing(out, "too_large", &text);
+}
+
 /// The reply `{error, {stream_not_found, Stream}}`.
 pub(crate) fn stream_not_found(out: &mut Vec<u8>, stream: &[u8]) {
     put::tuple(out, 2);

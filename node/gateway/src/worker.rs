@@ -8,6 +8,7 @@ use crate::clients::Clients;
 use crate::gateway::Gateway;
 use crate::generation::Generation;
 use crate::lifecycle;
+use crate::reading::Reading;
 use crate::refusal::{self, Refusal};
 use crate::request::{self, Answer, Effort, Query, Work};
 use crate::served::ServedStore;
@@ -33,17 +34,22 @@ pub(crate) struct Worker {
 }
 
 /// Where a reply goes, if anybody waits for one.
-struct ReplyTo {
-    connection: Connection,
-    caller: Option<Caller>,
+pub(crate) struct ReplyTo {
+    pub(crate) connection: Connection,
+    pub(crate) caller: Option<Caller>,
     generation: Generation,
     arrived: Instant,
 }
 
 impl ReplyTo {
+    /// How long the answer is still worth something.
+    pub(crate) fn time_left(&self) -> Duration {
+        ANSWER_WITHIN.saturating_sub(self.arrived.elapsed())
+    }
+
     fn send(&self, flush: bool, body: impl FnOnce(&mut Vec<u8>)) {
         if let Some(caller) = &self.caller
-            && self.arrived.elapsed() < ANSWER_WITHIN
+            && !self.time_left().is_zero()
         {
             caller.reply(&self.connection, flush, body);
         }
@@ -236,39 +242,5 @@ fn answer_write(
             reply_to.refuse(&Refusal::TooLarge(too_large.to_string()));
         }
         Err(reason) => reply_to.send(!more, |out| refusal::unavailable(out, &reason)),
-    }
-}
-
-/// A read that is under way.
-struct Reading {
-    store: Arc<ServedStore>,
-    query: Query,
-    reply_to: ReplyTo,
-    cancel: Option<Cancel>,
-}
-
-impl Reading {
-    /// Answers, now or on another thread, as the effort demands.
-    fn begin(self, effort: Effort, arity: usize) {
-        match effort {
-            Effort::LookUp => self.answer(arity),
-            Effort::Short => drop(Handle::current().spawn(async move { self.answer(arity) })),
-            Effort::Long => drop(Handle::current().spawn_blocking(move || self.answer(arity))),
-        }
-    }
-
-    /// Reads and replies, with records of `arity` elements, unless the caller has given up.
-    fn answer(self, arity: usize) {
-        if self.cancel.is_some_and(|cancel| cancel.is_cancelled()) {
-            return;
-        }
-        let mut reply = Vec::new();
-        if let Err(error) = (self.query)(&self.store.replica.view(), arity, &mut reply) {
-            tracing::error!(store = self.store.name, %error, "read failed");
-            reply.clear();
-            refusal::failed_read(&mut reply, &error);
-        }
-        self.reply_to
-            .send(true, |out| out.extend_from_slice(&reply));
     }
 }

@@ -12,7 +12,7 @@ use outbox::{Full, Outbox};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use watchers::Watchers;
 
 /// Tag of a frame that holds one whole message in plain terms.
@@ -31,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) since: Instant,
     pub(crate) outbox: Outbox,
     pub(crate) watchers: Watchers,
+    pub(crate) turns: Arc<Semaphore>,
     /// Why the connection is to be closed.
     pub(crate) closing: watch::Sender<Option<String>>,
     /// The connection is no longer in use: its processes have been told.
@@ -108,6 +109,22 @@ impl Connection {
         });
     }
 
+    /// Most bytes of an answer's body: what [`crate::gen_server::Caller::reply_with`] takes.
+    pub fn largest_answer(&self) -> usize {
+        self.0.outbox.largest_body()
+    }
+
+    /// The right to prepare a large answer for this peer, of which there are
+    /// [`crate::Limits::answers`]; none if all are in use.
+    pub fn try_turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.turns.clone().try_acquire_owned().ok()
+    }
+
+    /// As [`Connection::try_turn`], but waits; none if the connection is lost.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.turns.clone().acquire_owned().await.ok()
+    }
+
     /// Monitors `target`, the raw pid or name (an atom) of a process of the peer, for `watcher`,
     /// which must be a process of this node: its [`crate::Process::down`] is called at the end.
     pub fn monitor(&self, watcher: &Pid, target: &[u8]) -> Reference {
@@ -128,6 +145,7 @@ impl Connection {
     /// Closes the connection; `reason` is for the log.
     pub fn close(&self, reason: &str) {
         self.0.outbox.close();
+        self.0.turns.close();
         self.0.closing.send_if_modified(|closing| {
             let first = closing.is_none();
             if first {
@@ -144,6 +162,34 @@ impl Connection {
             write(out);
         });
         self.check(pushed);
+    }
+
+    /// As [`Connection::frame`], `body` coming last; given back if there is no room for it.
+    pub(crate) fn try_frame(
+        &self,
+        body: Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Vec<u8>> {
+        if body.len() < outbox::LARGE {
+            self.frame(true, |out| {
+                write(out);
+                out.extend_from_slice(&body);
+            });
+            return Ok(());
+        }
+        self.0.outbox.try_push(body, |out| {
+            out.extend_from_slice(&[PASS_THROUGH, VERSION]);
+            write(out);
+        })
+    }
+
+    /// As [`Connection::frame`], `body` coming last; waits until there is room for it.
+    pub(crate) async fn frame_in_time(&self, body: Vec<u8>, write: impl Fn(&mut Vec<u8>)) {
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&[PASS_THROUGH, VERSION]);
+            write(out);
+        };
+        self.0.outbox.push_in_time(body, write).await;
     }
 
     pub(crate) fn check(&self, pushed: Result<(), Full>) {

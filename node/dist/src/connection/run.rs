@@ -81,8 +81,12 @@ async fn read(shared: Arc<Shared>, connection: Connection, stream: Arc<TcpStream
         if buffer.is_empty() && buffer.capacity() > KEEP {
             buffer = BytesMut::new();
         }
-        // A peer that does not take answers need not ask more.
-        connection.0.outbox.room().await;
+        // A peer that does not take answers need not ask more. While it takes some, it is not silent,
+        // even though nothing is read from it.
+        while connection.0.outbox.is_crowded() {
+            connection.0.outbox.moved().await;
+            connection.heard();
+        }
     }
 }
 

@@ -1,0 +1,89 @@
+//! Reads: how many of one client are under way, and how their answers get to it.
+//!
+//! An answer may be large, so a client has only so many reads under way, and a large answer waits
+//! until the client has taken what was sent before. Neither holds up another client.
+
+use crate::record::MAX_REPLY;
+use crate::refusal;
+use crate::request::{Effort, Query};
+use crate::served::ServedStore;
+use crate::worker::ReplyTo;
+use esdb_log::Cancel;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A read that is under way.
+pub(crate) struct Reading {
+    pub(crate) store: Arc<ServedStore>,
+    pub(crate) query: Query,
+    pub(crate) reply_to: ReplyTo,
+    pub(crate) cancel: Option<Cancel>,
+}
+
+impl Reading {
+    /// Reads and replies with records of `arity` elements, now or on another thread, as the effort
+    /// demands; anything but a look-up when it is this client's turn.
+    pub(crate) fn begin(self, effort: Effort, arity: usize) {
+        if effort == Effort::LookUp {
+            let _never_waits = self.answer(arity);
+        } else if let Some(turn) = self.reply_to.connection.try_turn() {
+            self.take_turn(turn, effort, arity);
+        } else {
+            Handle::current().spawn(async move {
+                let turn = self.reply_to.connection.turn();
+                let left = self.reply_to.time_left();
+                if let Ok(Some(turn)) = tokio::time::timeout(left, turn).await {
+                    self.take_turn(turn, effort, arity);
+                }
+            });
+        }
+    }
+
+    fn take_turn(self, turn: OwnedSemaphorePermit, effort: Effort, arity: usize) {
+        let answer = move || {
+            if let Some((reply_to, reply)) = self.answer(arity) {
+                Handle::current().spawn(wait_for_room(reply_to, reply, turn));
+            }
+        };
+        match effort {
+            Effort::Long => drop(Handle::current().spawn_blocking(answer)),
+            _ => drop(Handle::current().spawn(async move { answer() })),
+        }
+    }
+
+    /// Reads and replies, unless the caller has given up. Returns the answer if it has to wait for
+    /// room.
+    fn answer(self, arity: usize) -> Option<(ReplyTo, Vec<u8>)> {
+        let given_up = self.cancel.is_some_and(|cancel| cancel.is_cancelled());
+        if given_up || self.reply_to.time_left().is_zero() {
+            return None;
+        }
+        let mut reply = Vec::new();
+        if let Err(error) = (self.query)(&self.store.replica.view(), arity, &mut reply) {
+            tracing::error!(store = self.store.name, %error, "read failed");
+            reply.clear();
+            refusal::failed_read(&mut reply, &error);
+        }
+        let connection = &self.reply_to.connection;
+        let most = connection.largest_answer().min(MAX_REPLY);
+        if reply.len() > most {
+            reply = Vec::new();
+            refusal::reply_too_large(&mut reply, most);
+        }
+        let caller = self.reply_to.caller.as_ref()?;
+        if self.reply_to.time_left().is_zero() {
+            return None;
+        }
+        let waiting = caller.try_reply_with(connection, reply).err()?;
+        Some((self.reply_to, waiting))
+    }
+}
+
+/// Sends an answer when there is room for it, unless that takes too long. The turn ends then.
+async fn wait_for_room(reply_to: ReplyTo, reply: Vec<u8>, _turn: OwnedSemaphorePermit) {
+    if let Some(caller) = &reply_to.caller {
+        let sent = caller.reply_with(&reply_to.connection, reply);
+        let _too_late = tokio::time::timeout(reply_to.time_left(), sent).await;
+    }
+}
