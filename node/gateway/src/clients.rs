@@ -79,10 +79,11 @@ impl Clients {
 
     /// Asks a node that has just connected. To be over before it is told of our groups.
     pub(crate) async fn greet(self: Arc<Self>, connection: Connection) {
-        // Other starts of the node are gone for good.
-        self.known
-            .lock()
-            .retain(|(name, _), _| name != connection.peer());
+        // Nodes that have gone are forgotten, other starts of this one too.
+        self.known.lock().retain(|(name, creation), _| {
+            let connected = self.node.connection(name);
+            connected.is_some_and(|now| now.peer_creation() == *creation)
+        });
         self.ask(&connection, false).await;
     }
 

@@ -211,7 +211,11 @@ impl Worker {
     /// The means to drop the call when its caller gives up.
     fn cancel(&self, reply_to: &ReplyTo) -> Option<Cancel> {
         let reference = reply_to.caller.as_ref()?.monitor_reference()?;
-        Some(self.calls.begin(reference))
+        // Without a monitor nothing would ever end the entry.
+        reply_to
+            .connection
+            .is_monitored(reference)
+            .then(|| self.calls.begin(reference))
     }
 }
 

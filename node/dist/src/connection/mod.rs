@@ -125,6 +125,11 @@ impl Connection {
         self.0.turns.clone().acquire_owned().await.ok()
     }
 
+    /// Whether a process of the peer monitors one of this node under `reference`, a raw reference.
+    pub fn is_monitored(&self, reference: &[u8]) -> bool {
+        self.0.watchers.has(reference)
+    }
+
     /// Monitors `target`, the raw pid or name (an atom) of a process of the peer, for `watcher`,
     /// which must be a process of this node: its [`crate::Process::down`] is called at the end.
     pub fn monitor(&self, watcher: &Pid, target: &[u8]) -> Reference {

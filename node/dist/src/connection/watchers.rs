@@ -27,6 +27,10 @@ impl Watchers {
         self.monitors.lock().insert(reference.into(), monitor);
     }
 
+    pub(crate) fn has(&self, reference: &[u8]) -> bool {
+        self.monitors.lock().contains_key(reference)
+    }
+
     pub(crate) fn demonitor(&self, reference: &[u8]) -> Option<Monitor> {
         self.monitors.lock().remove(reference)
     }
