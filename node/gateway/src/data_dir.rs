@@ -47,6 +47,17 @@ pub enum DataDirError {
         /// What the system said.
         error: io::Error,
     },
+    /// Two directories hold a store of one name.
+    #[error(
+        "{} and {} both hold the store {name}; move the one away that is the copy",
+        paths[0].display(), paths[1].display()
+    )]
+    Twice {
+        /// The store's name.
+        name: String,
+        /// The directories.
+        paths: [PathBuf; 2],
+    },
     /// A store's directory does not tell which store it is.
     #[error(
         "{}: {problem}; move the directory away to start without the store, or restore the file",
@@ -110,7 +121,13 @@ impl DataDir {
                 continue;
             }
             let Identity { name, options } = identity::read(&path)?;
-            stores.insert(name, StoreDir { path, options });
+            let store = StoreDir { path, options };
+            // To serve either would be to lose what the other one has.
+            if let Some(other) = stores.insert(name.clone(), store.clone()) {
+                let mut paths = [other.path, store.path];
+                paths.sort();
+                return Err(DataDirError::Twice { name, paths });
+            }
         }
         Ok(stores)
     }
@@ -122,6 +139,10 @@ impl DataDir {
     pub fn create(&self, name: &str, options: &[u8]) -> Result<StoreDir, DataDirError> {
         let path = self.stores.join(directory_name(name));
         fs::create_dir_all(&path).map_err(at(&path))?;
+        if !identity::creation_was_cut_short(&path) && identity::read(&path)?.name != name {
+            let problem = "it is there already, and holds a store of another name";
+            return Err(DataDirError::Identity { path, problem });
+        }
         let options = options.to_vec();
         identity::write(
             &path,
@@ -237,6 +258,23 @@ mod tests {
         drop(data_dir);
         DataDir::open(dir.path()).unwrap();
         assert!(!aside.exists());
+    }
+
+    #[test]
+    fn a_copy_of_a_store_is_not_taken_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(dir.path()).unwrap();
+        let store = data_dir.create("orders", &[106]).unwrap();
+        let copy = store.path.with_file_name("backup");
+        fs::create_dir(&copy).unwrap();
+        fs::copy(store.path.join("STORE"), copy.join("STORE")).unwrap();
+        let error = data_dir.stores().expect_err("two of one name");
+        let named =
+            matches!(&error, DataDirError::Twice { paths, .. } if *paths == [copy, store.path]);
+        assert!(named, "{error}");
+        data_dir
+            .create("backup", &[106])
+            .expect_err("would rename what the copy holds");
     }
 
     #[test]
