@@ -4,6 +4,7 @@
 mod common;
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use common::faults::FaultyDisk;
 use common::store::{append_one, eventually, open, options, read};
@@ -67,4 +68,29 @@ fn of_a_store_that_was_shut_down() {
     assert!(replica.status().wal_bytes <= 64 << 10);
     drop(replica);
     assert_eq!(read(&open(dir.path()), "s").len(), 20);
+}
+
+/// A crash, or a full disk, may come between a checkpoint and the purge that it allows.
+#[test]
+fn of_a_store_that_did_not_come_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let replica = Replica::open(dir.path(), options(&disk)).unwrap();
+    let data = vec![b'x'; 50_000];
+    for _ in 0..20 {
+        append_one(&replica, "s", &data);
+    }
+    disk.faults().full_for_meta.store(true, Ordering::SeqCst);
+    replica.shutdown();
+    assert!(segments(dir.path()).len() > 1, "nothing to make up for");
+    drop(replica);
+    disk.faults().full_for_meta.store(false, Ordering::SeqCst);
+    let replica = Replica::open(dir.path(), options(&disk)).unwrap();
+    eventually("the log is purged without another checkpoint", || {
+        replica.status().wal_bytes <= 64 << 10
+    });
+    assert_eq!(replica.status().checkpoints, 0);
+    append_one(&replica, "s", &data);
+    drop(replica);
+    assert_eq!(read(&open(dir.path()), "s").len(), 21);
 }

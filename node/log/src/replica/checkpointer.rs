@@ -69,6 +69,12 @@ impl Checkpoints {
 
 /// Writes checkpoints when they are wanted. Ends with the runtime it runs on.
 pub(super) async fn run(shared: Arc<Shared>, raft: Raft<TypeConfig>) {
+    // The last server may have ended between a checkpoint and the purge that it allows.
+    let durable = shared.store.checkpointed().last.map(|at| at.index);
+    let purged = shared.wal.lock().purged().map(|at| at.index);
+    if let Some(durable) = durable.filter(|_| durable > purged) {
+        purge(&raft, durable).await;
+    }
     let mut retry = FIRST_RETRY;
     loop {
         shared.checkpoints.wanted.notified().await;
