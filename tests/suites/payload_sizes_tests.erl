@@ -12,6 +12,7 @@ payload_sizes_test_() ->
      || Size <- Sizes
     ] ++ [
         {"a batch of many megabytes", fun large_batch/1},
+        {"a request beyond the limit is refused, and costs nobody the connection", fun beyond/1},
         {"a ping is answered between large messages", fun others_go_on/1}
     ]).
 
@@ -27,6 +28,16 @@ large_batch(#{store := Store}) ->
     ?assertEqual({ok, 31}, call(Store, append(Store, <<"batch">>, Batch))),
     {ok, Events} = call(Store, {stream_backward, Store, <<"batch">>, 31, 32}),
     ?assert(lists:reverse(Batch) =:= [element(6, E) || E <- Events]).
+
+beyond(#{store := Store, server := Server}) ->
+    true = erlang:monitor_node(Server, true),
+    Request = append(Store, <<"beyond">>, [rand:bytes(?MIB) || _ <- lists:seq(1, 80)]),
+    ?assertMatch({error, {stream_not_found, {too_large, _}}}, call(Store, Request)),
+    ?assertEqual(-1, call(Store, {get_version, Store, <<"beyond">>})),
+    receive
+        {nodedown, Server} -> error(connection_lost)
+    after 0 -> ok
+    end.
 
 others_go_on(#{store := Store, server := Server}) ->
     Append = append(Store, <<"large">>, [rand:bytes(16 * ?MIB)]),

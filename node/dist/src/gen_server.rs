@@ -6,7 +6,7 @@
 
 use crate::connection::{Connection, control};
 use crate::raw::Raw;
-use esdb_etf::{Kind, Term, VERSION, put};
+use esdb_etf::{Kind, Term, VERSION, put, tag};
 
 /// A message, as a gen_server sees it.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,15 @@ pub fn parse<'a>(message: Term<'a>) -> Request<'a> {
         Some([label, request]) if label.is_atom("$gen_cast") => Request::Cast { request },
         _ => Request::Other(message),
     }
+}
+
+/// Who called, of a message of which only the begin is there.
+pub(crate) fn caller_of(begin: &[u8]) -> Option<From<'_>> {
+    let elements = begin.strip_prefix(&[VERSION, tag::SMALL_TUPLE, 3])?;
+    let (label, rest) = Term::take(elements).ok()?;
+    let (from, _) = Term::take(rest).ok()?;
+    let [pid, tag] = from.as_array()?;
+    (label.is_atom("$gen_call") && pid.kind() == Kind::Pid).then_some(From { pid, tag })
 }
 
 impl From<'_> {

@@ -1,6 +1,7 @@
 //! Processes of this node: who they are, what reaches them, and where they are found.
 
 use crate::connection::Connection;
+use crate::gen_server;
 use esdb_etf::{Pid, Term};
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -14,6 +15,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub trait Process: Send + Sync + 'static {
     /// A message arrived.
     fn message(&self, origin: &Origin<'_>, message: Term<'_>);
+
+    /// A call of `bytes` bytes came, of which at most `limit` are accepted. Returns whether the caller
+    /// was answered; if not, the connection is closed.
+    fn too_large(
+        &self,
+        _origin: &Origin<'_>,
+        _from: gen_server::From<'_>,
+        _bytes: usize,
+        _limit: usize,
+    ) -> bool {
+        false
+    }
 
     /// A process of the peer took back its monitor `reference` of this process, or its connection
     /// was lost: a gen_server call was given up, or has been answered.

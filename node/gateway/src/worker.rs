@@ -78,6 +78,23 @@ impl Process for Worker {
         }
     }
 
+    fn too_large(
+        &self,
+        origin: &Origin<'_>,
+        from: gen_server::From<'_>,
+        bytes: usize,
+        limit: usize,
+    ) -> bool {
+        let refusal = Refusal::TooLarge(format!(
+            "the request has {bytes} bytes, the most is {limit}; send it in smaller parts"
+        ));
+        let generation = self.generation;
+        from.to_caller().reply(origin.connection, true, |out| {
+            generation.refused(out, &refusal)
+        });
+        true
+    }
+
     fn demonitored(&self, _origin: &Origin, reference: Term<'_>) {
         self.calls.end(reference.as_bytes());
     }

@@ -2,6 +2,7 @@
 
 use super::watchers::Monitor;
 use super::{Connection, PASS_THROUGH, control as op};
+use crate::gen_server;
 use crate::node::Shared;
 use crate::process::Origin;
 use crate::services::spawn;
@@ -49,6 +50,38 @@ pub(crate) fn frame(
         rest,
     }
     .act()
+}
+
+/// A frame of `len` bytes, of which `head` is the begin, exceeds `limit`. If it is a call of a process
+/// that can say so, the caller learns it from that and the frame is passed over.
+///
+/// # Errors
+/// Otherwise, why the connection must be closed.
+pub(crate) fn too_large(
+    shared: &Shared,
+    connection: &Connection,
+    head: &[u8],
+    len: usize,
+    limit: usize,
+) -> Result<(), String> {
+    let answered = || {
+        let rest = head.strip_prefix(&[PASS_THROUGH, VERSION])?;
+        let (control, rest) = Term::take(rest).ok()?;
+        let elements: Vec<Term<'_>> = control.as_tuple()?.collect();
+        let to = match (control.as_tuple()?.next()?.as_u64()?, elements.as_slice()) {
+            (op::SEND | op::SEND_SENDER, [_, _, to]) => *to,
+            (op::REG_SEND, [_, _, _, name]) => *name,
+            _ => return None,
+        };
+        let process = shared.processes.get(shared.processes.find(to)?)?;
+        let origin = Origin {
+            connection,
+            sender: None,
+        };
+        let from = gen_server::caller_of(rest)?;
+        process.too_large(&origin, from, len, limit).then_some(())
+    };
+    answered().ok_or_else(|| format!("a frame of {len} bytes; at most {limit} are accepted"))
 }
 
 impl<'a> Frame<'a> {

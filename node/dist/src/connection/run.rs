@@ -15,6 +15,10 @@ use tokio::task::JoinHandle;
 const READ: usize = 64 << 10;
 /// A buffer that had to grow beyond this is given back once it is empty.
 const KEEP: usize = 1 << 20;
+/// A frame of so many times the limit is none.
+const ABSURD: usize = 16;
+/// Bytes of a frame beyond the limit that tell whom it is for.
+const HEAD: usize = 4 << 10;
 
 /// Serves the connection until it is closed; returns why.
 pub(crate) async fn run(
@@ -63,6 +67,7 @@ impl Drop for Ended {
 async fn read(shared: Arc<Shared>, connection: Connection, stream: Arc<TcpStream>) -> String {
     let mut buffer = BytesMut::new();
     let limit = shared.config.limits.frame_bytes;
+    let mut skip = 0;
     loop {
         if let Err(error) = stream.readable().await {
             return error.to_string();
@@ -75,7 +80,7 @@ async fn read(shared: Arc<Shared>, connection: Connection, stream: Arc<TcpStream
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => return error.to_string(),
         }
-        if let Err(reason) = frames(&shared, &connection, &mut buffer, limit) {
+        if let Err(reason) = frames(&shared, &connection, &mut buffer, limit, &mut skip) {
             return reason;
         }
         if buffer.is_empty() && buffer.capacity() > KEEP {
@@ -101,18 +106,34 @@ fn missing(buffer: &[u8]) -> usize {
     length(buffer).map_or(0, |len| (4 + len).saturating_sub(buffer.len()))
 }
 
-/// Acts on every frame that the buffer holds whole.
+/// Acts on every frame that the buffer holds whole. Of a frame beyond `limit` only the head is looked
+/// at; `skip` bytes of such a frame are still to be passed over.
 fn frames(
     shared: &Shared,
     connection: &Connection,
     buffer: &mut BytesMut,
     limit: usize,
+    skip: &mut usize,
 ) -> Result<(), String> {
-    while let Some(len) = length(buffer) {
-        if len > limit {
+    loop {
+        let passed = buffer.len().min(*skip);
+        buffer.advance(passed);
+        *skip -= passed;
+        let Some(len) = length(buffer) else {
+            break;
+        };
+        if len > limit.saturating_mul(ABSURD) {
             return Err(format!(
                 "a frame of {len} bytes; at most {limit} are accepted"
             ));
+        }
+        if len > limit {
+            let Some(head) = buffer.get(4..4 + HEAD.min(len)) else {
+                break;
+            };
+            dispatch::too_large(shared, connection, head, len, limit)?;
+            *skip = 4 + len;
+            continue;
         }
         let Some(frame) = buffer.get(4..4 + len) else {
             break;
