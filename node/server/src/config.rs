@@ -68,6 +68,10 @@ impl Config {
         stores
             .iter()
             .try_for_each(|store| check_store_name(store))?;
+        let connect = options.connect.or(file.connect).unwrap_or_default();
+        connect
+            .iter()
+            .try_for_each(|name| check_node_name("connect", name))?;
         Ok(Config {
             name: node_name(flags.name.or(file.name))?,
             cookie,
@@ -76,7 +80,7 @@ impl Config {
                 .or(file.data_dir)
                 .unwrap_or_else(|| "data".into()),
             stores,
-            connect: options.connect.or(file.connect).unwrap_or_default(),
+            connect,
             listen: options
                 .listen
                 .or(file.listen)
@@ -108,11 +112,16 @@ fn node_name(name: Option<String>) -> Result<String> {
         true => name,
         false => format!("{name}@{}", short_host_name()),
     };
-    match full.split_once('@') {
+    check_node_name("name", &full)?;
+    Ok(full)
+}
+
+fn check_node_name(option: &str, name: &str) -> Result<()> {
+    match name.split_once('@') {
         Some((alive, host)) if !alive.is_empty() && !host.is_empty() && !host.contains('@') => {
-            Ok(full)
+            Ok(())
         }
-        _ => bail!("name = {full}: give a node name of the form name@host"),
+        _ => bail!("{option} = {name}: give a node name of the form name@host"),
     }
 }
 
