@@ -182,7 +182,8 @@ fn tags(term: Option<Term<'_>>) -> Result<&[u8], String> {
 fn content_type<'a>(key: &str, term: Option<Term<'a>>) -> Result<&'a [u8], String> {
     match given(term) {
         None => Ok(JSON),
-        Some(term) if term.kind() == Kind::Binary => Ok(term.as_bytes()),
+        // ExESDB's events have numbers: 0 for bytes, 1 for JSON.
+        Some(term) if matches!(term.kind(), Kind::Binary | Kind::Integer) => Ok(term.as_bytes()),
         Some(term) => Err(format!("{key} is a {:?}; give a binary", term.kind())),
     }
 }
