@@ -15,6 +15,9 @@ demo: setup build  ## the main job on real input, with figures
 test: setup  ## everything that continuous integration checks
 	tests/bin/test
 
+test-otp: setup  ## the Erlang suites on newer OTP releases, in root file systems of their own; as root
+	tests/bin/test-otp
+
 run: build  ## start a server; options in ARGS
 	target/release/rs-esdb start $(ARGS)
 
@@ -32,4 +35,4 @@ fmt:  ## format the Rust sources
 
 include native/native.mk
 
-.PHONY: help setup build demo test run bench torture lint fmt
+.PHONY: help setup build demo test test-otp run bench torture lint fmt

@@ -140,12 +140,14 @@ stop_under_load() ->
     close(Client, Again).
 
 append_forever(W, Number) ->
-    case catch esdb_client:append(?STORE, <<W>>, [#{event_type => <<"t">>, data => Number}]) of
+    try esdb_client:append(?STORE, <<W>>, [#{event_type => <<"t">>, data => Number}]) of
         {ok, Number} ->
             persistent_term:put({?MODULE, W}, Number),
             append_forever(W, Number + 1);
         _ ->
             exit(done)
+    catch
+        _:_ -> exit(done)
     end.
 
 %% With little memory, checkpoints come while appends go on.
