@@ -60,6 +60,23 @@ impl Published {
         self.disk.head(name)
     }
 
+    /// Where the event with this version stands, which the stream must have.
+    pub fn position_of(&self, number: u64, version: u64) -> Result<u64, StoreError> {
+        for memtable in self.memtables() {
+            let (_, runs) = memtable.read().runs_of(number, version, version + 1);
+            if let Some(run) = runs.first() {
+                return Ok(run.first_position + version.saturating_sub(run.first_version));
+            }
+        }
+        let (versions, mut position) = (version..version + 1, 0);
+        self.disk
+            .runs(number, versions, Direction::Forward, |run| {
+                position = run.first_position + (version - run.first_version);
+                Ok(true)
+            })?;
+        Ok(position)
+    }
+
     fn places(&self, number: u64, versions: Range<u64>) -> Places {
         let mut on_disk = versions.clone();
         let mut in_memory = Vec::new();

@@ -21,6 +21,7 @@ use std::thread;
 
 use esdb_store::{Store, View};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use self::checkpointer::Checkpoints;
 use self::open::OpenError;
@@ -55,6 +56,8 @@ struct Shared {
     queue: Queue,
     checkpoints: Checkpoints,
     counters: Counters,
+    /// The position that the next event will get.
+    head: watch::Sender<u64>,
     torn_tail: Option<TornTail>,
     options: Options,
     /// Last: released when the files are closed.
@@ -103,6 +106,12 @@ impl Replica {
     /// What is applied, as one consistent state. Every command whose `done` was called shows in it.
     pub fn view(&self) -> View {
         self.inner.shared.store.view()
+    }
+
+    /// The position that the next event will get, to be waited for: what is before it shows in
+    /// [`view`](Self::view). Told after the answers to those who submitted.
+    pub fn head(&self) -> watch::Receiver<u64> {
+        self.inner.shared.head.subscribe()
     }
 
     /// The store's identity, random, given at its creation.
@@ -170,6 +179,16 @@ impl Shared {
     fn stop(&self, reason: &str) {
         tracing::error!(reason, "the store stopped");
         self.queue.stop(reason);
+    }
+
+    /// Tells those who wait for events how far there are some.
+    fn tell_head(&self) {
+        let next = self.store.view().next_position();
+        self.head.send_if_modified(|head| {
+            let moved = *head != next;
+            *head = next;
+            moved
+        });
     }
 
     /// Why the log stopped, or else `otherwise`.

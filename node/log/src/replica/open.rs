@@ -14,6 +14,7 @@ use std::thread;
 use esdb_store::{Store, StoreError};
 use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::checkpointer::{self, Checkpoints};
 use super::queue::Queue;
@@ -98,6 +99,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Replica, OpenError> {
         queue: Queue::new(options.max_queued_bytes),
         checkpoints: Checkpoints::default(),
         counters,
+        head: watch::Sender::new(0),
         torn_tail,
         options,
         _lock: lock,
@@ -180,6 +182,7 @@ async fn serve(
     let raft = lead(shared)
         .await
         .map_err(|e| OpenError::Start(shared.reason(&e)))?;
+    shared.tell_head();
     let _ = ready.send(Ok(()));
     let checkpointer = tokio::spawn(checkpointer::run(Arc::clone(shared), raft.clone()));
     if shared.store.wants_checkpoint() {

@@ -39,6 +39,7 @@ pub(super) async fn run(shared: &Arc<Shared>, raft: &Raft<TypeConfig>) {
             ),
         };
         answer(members, result);
+        shared.tell_head();
         if shared.store.wants_checkpoint() {
             shared.checkpoints.want();
         }

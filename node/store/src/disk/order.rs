@@ -124,6 +124,34 @@ impl Disk {
         Ok(seen)
     }
 
+    /// Visits up to `limit` events from `position` on, without those of `dead` streams.
+    pub fn read_from(
+        &self,
+        position: u64,
+        limit: usize,
+        dead: &HashSet<u64>,
+        visit: Visit<'_>,
+    ) -> Result<usize, StoreError> {
+        let (mut next, mut seen) = (position, 0);
+        for row in self.events.range(position..)? {
+            let (key, value) = row?;
+            let position = key.value();
+            self.check_hole(next, position)?;
+            next = position + 1;
+            let (row, body) = EventRow::open(position, value.value())?;
+            if dead.contains(&row.number) {
+                continue;
+            }
+            visit(body.recorded(row.name, row.version, position, row.epoch_us));
+            seen += 1;
+            if seen == limit {
+                return Ok(seen);
+            }
+        }
+        self.check_hole(next, self.state.next_position)?;
+        Ok(seen)
+    }
+
     /// Refuses a hole that no deletion left: every block that it touches must count as many events
     /// as it holds.
     fn check_hole(&self, from: u64, end: u64) -> Result<(), StoreError> {

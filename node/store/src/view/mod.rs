@@ -1,9 +1,11 @@
 //! Reading: one consistent picture of the store.
 //!
 //! # Layout
+//! - `after`: what comes after a position
 //! - `order`: all events
 //! - `terms`: events by type or tag
 
+mod after;
 mod order;
 mod terms;
 

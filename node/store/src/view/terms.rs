@@ -12,7 +12,7 @@ use std::sync::Arc;
 const AT_ONCE: usize = 256;
 
 /// A walk over the positions of one term.
-struct Cursor<'a> {
+pub(super) struct Cursor<'a> {
     view: &'a View,
     term: Vec<u8>,
     buffer: std::vec::IntoIter<u64>,
@@ -75,7 +75,7 @@ impl View {
         limit: usize,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
-        self.any(self.cursors(TermKind::Type, types), limit, visit)
+        self.any(self.type_cursors(types), 0, limit, visit)
     }
 
     pub(super) fn by_any_tag(
@@ -84,7 +84,15 @@ impl View {
         limit: usize,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
-        self.any(self.cursors(TermKind::Tag, tags), limit, visit)
+        self.any(self.tag_cursors(tags), 0, limit, visit)
+    }
+
+    pub(super) fn type_cursors(&self, types: &[&[u8]]) -> Vec<Cursor<'_>> {
+        self.cursors(TermKind::Type, types)
+    }
+
+    pub(super) fn tag_cursors(&self, tags: &[&[u8]]) -> Vec<Cursor<'_>> {
+        self.cursors(TermKind::Tag, tags)
     }
 
     fn cursors(&self, kind: TermKind, names: &[&[u8]]) -> Vec<Cursor<'_>> {
@@ -94,16 +102,17 @@ impl View {
             .collect()
     }
 
-    /// The union of the cursors, least position first.
-    fn any(
+    /// The union of the cursors from a position on, least position first.
+    pub(super) fn any(
         &self,
         mut cursors: Vec<Cursor<'_>>,
+        from: u64,
         limit: usize,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
         let mut heads = BinaryHeap::new();
         for (at, cursor) in cursors.iter_mut().enumerate() {
-            heads.extend(cursor.seek(0)?.map(|position| Reverse((position, at))));
+            heads.extend(cursor.seek(from)?.map(|position| Reverse((position, at))));
         }
         let (mut seen, mut done) = (0, None);
         while seen < limit {
