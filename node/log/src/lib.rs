@@ -8,10 +8,8 @@
 //! - [`replica`]: the member: queue, proposer, checkpoints, its thread
 //! - [`raft`]: openraft's log and state machine on ours
 //! - [`wal`]: the write-ahead log
-//! - [`disk`]: the seam to the file system
 //! - [`lock`]: one server for one directory
 
-pub mod disk;
 pub mod lock;
 pub mod raft;
 pub mod replica;
@@ -19,7 +17,7 @@ pub mod wal;
 
 use std::sync::Arc;
 
-pub use disk::{Disk, File, RealDisk};
+pub use esdb_disk::{Disk, File, RealDisk};
 pub use replica::Replica;
 pub use replica::open::OpenError;
 pub use replica::status::{State, Status};
@@ -42,7 +40,7 @@ pub struct Options {
     pub max_queued_bytes: usize,
     /// Bytes of the largest command. Default 96 MiB.
     pub max_command_bytes: usize,
-    /// The file system the log is on. (The state machine has its own way to the disk.)
+    /// The file system that log and state machine are on.
     pub disk: Arc<dyn Disk>,
 }
 

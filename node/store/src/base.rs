@@ -17,6 +17,7 @@ use std::sync::Arc;
 /// The database of a store.
 #[derive(Debug)]
 pub(crate) struct Base {
+    files: Arc<dyn esdb_disk::Disk>,
     dir: PathBuf,
     options: Options,
     uuid: [u8; 16],
@@ -26,10 +27,15 @@ pub(crate) struct Base {
 
 impl Base {
     /// Opens the database in `dir`, or creates it.
-    pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
-        let (database, uuid) = guard(|| open::open(dir, options))?;
+    pub fn open(
+        files: Arc<dyn esdb_disk::Disk>,
+        dir: &Path,
+        options: Options,
+    ) -> Result<Self, StoreError> {
+        let (database, uuid) = guard(|| open::open(&*files, dir, options))?;
         let disk = read(&database)?;
         Ok(Self {
+            files,
             dir: dir.to_owned(),
             options,
             uuid,
@@ -72,7 +78,7 @@ impl Base {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.database.close();
-        let (database, _) = guard(|| open::open(&self.dir, self.options))?;
+        let (database, _) = guard(|| open::open(&*self.files, &self.dir, self.options))?;
         self.database = database;
         let disk = read(&self.database)?;
         // A commit that failed when it was all but done may show now, and not after the next power

@@ -8,6 +8,7 @@ use crate::memtable::{Bound, Memtable};
 use crate::published::{Frozen, Published};
 use crate::{Applied, LogPosition, Outcome, Stats, StoreError, View, batch};
 use bytes::Bytes;
+use esdb_disk::RealDisk;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::path::Path;
 use std::sync::Arc;
@@ -62,7 +63,19 @@ impl Store {
     /// [`StoreError::Directory`], [`StoreError::Format`], [`StoreError::Database`], or
     /// [`StoreError::Damaged`] if the state cannot be read.
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
-        let base = Base::open(dir, options)?;
+        Self::open_on(Arc::new(RealDisk), dir, options)
+    }
+
+    /// [`Store::open`] on another disk than the real one.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub fn open_on(
+        files: Arc<dyn esdb_disk::Disk>,
+        dir: &Path,
+        options: Options,
+    ) -> Result<Store, StoreError> {
+        let base = Base::open(files, dir, options)?;
         let (disk, uuid) = (base.disk(), base.uuid());
         let state = disk.state.clone();
         let active = Arc::new(Memtable::default());

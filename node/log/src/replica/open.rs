@@ -86,7 +86,11 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Replica, OpenError> {
     };
     options.disk.create_dir(dir).map_err(failed)?;
     let lock = Lock::take(dir)?;
-    let store = Arc::new(Store::open(dir, options.store)?);
+    let store = Arc::new(Store::open_on(
+        Arc::clone(&options.disk),
+        dir,
+        options.store,
+    )?);
     let log = dir.join(LOG);
     let (wal, torn_tail) = Wal::open(Arc::clone(&options.disk), &log, store.uuid(), options.wal)?;
     let counters = Counters::default();

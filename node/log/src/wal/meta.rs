@@ -22,7 +22,7 @@ use std::path::Path;
 use super::error::WalError;
 use super::record::{u32_at, u64_at};
 use super::{Ballot, Position};
-use crate::disk::Disk;
+use esdb_disk::Disk;
 
 /// Name of the file.
 pub const NAME: &str = "meta";

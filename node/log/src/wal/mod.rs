@@ -35,7 +35,7 @@ pub use self::write::Write;
 
 use self::meta::Meta;
 use self::segment::{Blank, Segment};
-use crate::disk::Disk;
+use esdb_disk::Disk;
 
 /// Identity of a log entry: which leader gave it, and its place in the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

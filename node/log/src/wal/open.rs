@@ -13,7 +13,7 @@ use super::meta::{self, Meta};
 use super::scan::{self, Rest, TornTail};
 use super::segment::{self, Blank, Segment};
 use super::{Position, Progress, Spare, Wal, WalOptions};
-use crate::disk::Disk;
+use esdb_disk::Disk;
 
 impl Wal {
     /// Opens the log of the store `uuid` in `dir`, or creates it. The second value tells what had to

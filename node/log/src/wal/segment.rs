@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use super::error::WalError;
 use super::record::{ALIGN, u32_at, u64_at};
-use crate::disk::{Disk, File};
+use esdb_disk::{Disk, File};
 
 /// Name of a segment before it has its header.
 pub const TEMPORARY: &str = "segment.new";

@@ -8,7 +8,7 @@ use super::error::{LogFailure, WalError, is_out_of_space};
 use super::meta::Meta;
 use super::segment::{self, Blank, Segment};
 use super::{Ballot, Entry, Position, Progress, Spare, Wal, open, record};
-use crate::disk::File;
+use esdb_disk::File;
 
 /// Room that a reservation leaves for the entries nobody reserves for: blanks and memberships.
 const SLACK: u64 = 4 << 10;

@@ -1,11 +1,12 @@
 //! What the last checkpoint left, read through one transaction of the database.
 //!
 //! # Layout
-//! - [`open`]: opens the file, or creates it
+//! - [`open`]: opens the file, or creates it; `backend`: how the database gets at it
 //! - `streams`: heads, runs, events of a stream
 //! - `order`: all events by position, and the rank of an event
 //! - `terms`: positions of a term
 
+mod backend;
 pub(crate) mod open;
 mod order;
 mod streams;

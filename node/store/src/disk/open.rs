@@ -1,12 +1,13 @@
 //! Opening the database file, or creating it.
 
+use super::backend::Backend;
 use crate::guard::guard;
 use crate::meta::{self, HEADER, STATE, State};
 use crate::tables::{BLOCKS, EVENTS, META, POSTINGS, RUNS, STREAMS};
 use crate::{Options, StoreError};
+use esdb_disk::Disk as Files;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableHandle};
 use std::collections::hash_map::RandomState;
-use std::fs::File;
 use std::hash::BuildHasher;
 use std::path::Path;
 
@@ -50,23 +51,33 @@ impl Drop for Handle {
 }
 
 /// Opens the database in `dir`, or creates it, and answers the store's UUID.
-pub(crate) fn open(dir: &Path, options: Options) -> Result<(Handle, [u8; 16]), StoreError> {
+pub(crate) fn open(
+    files: &dyn Files,
+    dir: &Path,
+    options: Options,
+) -> Result<(Handle, [u8; 16]), StoreError> {
     let path = dir.join(FILE);
     let in_dir = |source| StoreError::Directory {
         path: dir.to_owned(),
         source,
     };
-    std::fs::create_dir_all(dir).map_err(in_dir)?;
+    files.create_dir(dir).map_err(in_dir)?;
     let format = |reason| StoreError::Format {
         path: path.clone(),
         reason,
     };
     let mut builder = Database::builder();
     builder.set_cache_size(options.cache_bytes);
-    if !path.try_exists().map_err(in_dir)? {
-        return begin(dir, &builder);
+    let names = files.read_dir(dir).map_err(in_dir)?;
+    if !names.iter().any(|name| name == FILE) {
+        return begin(files, dir, &names, &builder);
     }
-    let database = builder.open(&path).map_err(|error| match error {
+    let file = files.open(&path).map_err(in_dir)?;
+    if file.is_empty().map_err(in_dir)? {
+        return Err(format("it is empty".to_owned()));
+    }
+    let opened = builder.create_with_backend(Backend(file));
+    let database = opened.map_err(|error| match error {
         DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
             format(error.to_string())
         }
@@ -94,21 +105,26 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<(Handle, [u8; 16]), S
 }
 
 /// Creates the database in `dir`: under its name it is complete or not there.
-fn begin(dir: &Path, builder: &Builder) -> Result<(Handle, [u8; 16]), StoreError> {
+fn begin(
+    files: &dyn Files,
+    dir: &Path,
+    names: &[String],
+    builder: &Builder,
+) -> Result<(Handle, [u8; 16]), StoreError> {
     let in_dir = |source| StoreError::Directory {
         path: dir.to_owned(),
         source,
     };
     let unfinished = dir.join(UNFINISHED);
-    if unfinished.try_exists().map_err(in_dir)? {
-        std::fs::remove_file(&unfinished).map_err(in_dir)?;
+    if names.iter().any(|name| name == UNFINISHED) {
+        files.remove(&unfinished).map_err(in_dir)?;
     }
-    let database = builder.create(&unfinished)?;
+    let file = files.create(&unfinished).map_err(in_dir)?;
+    let database = builder.create_with_backend(Backend(file))?;
     let uuid = create(&database)?;
-    std::fs::rename(&unfinished, dir.join(FILE)).map_err(in_dir)?;
+    files.rename(&unfinished, &dir.join(FILE)).map_err(in_dir)?;
     // The file's name must be as durable as what is in it.
-    let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(in_dir)?;
+    files.sync_dir(dir).map_err(in_dir)?;
     Ok((Handle(Some(database)), uuid))
 }
 

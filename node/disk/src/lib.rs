@@ -1,8 +1,8 @@
-//! The seam between the log and the file system.
+//! The seam between a store and the file system.
 //!
-//! Everything the log does to files goes through [`Disk`] and [`File`], so that a test can make the
-//! n-th write fail, the disk full, or an fsync lie. It is small on purpose: a call that the log does
-//! not make is not here.
+//! What must survive a crash (the log, the database, a store's identity) goes through [`Disk`] and
+//! [`File`], so that a test can make the n-th write fail, the disk full, an fsync lie, or the power
+//! fail between any two of these calls. It is small on purpose: a call that nobody makes is not here.
 
 use std::fmt::Debug;
 use std::fs;
@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A file system, as far as the log uses one. Calls may come from several threads.
+/// A file system, as far as stores use one. Calls may come from several threads.
 pub trait Disk: Debug + Send + Sync {
     /// Makes a directory and its parents; no error if it is there.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
@@ -41,8 +41,15 @@ pub trait File: Debug + Send + Sync {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+    /// Changes the file's length; new bytes are zeros.
+    fn set_len(&self, length: u64) -> io::Result<()>;
     /// Makes the file's bytes, and its length when that changed, durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
+    /// Locks the file until it is closed, unlocked, or the process ends. False if another handle has
+    /// the lock.
+    fn try_lock(&self) -> io::Result<bool>;
+    /// Gives the lock up.
+    fn unlock(&self) -> io::Result<()>;
 }
 
 /// The real file system.
@@ -104,7 +111,23 @@ impl File for RealFile {
         Ok(self.0.metadata()?.len())
     }
 
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(fs::TryLockError::WouldBlock) => Ok(false),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
     }
 }
