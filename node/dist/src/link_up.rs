@@ -1,6 +1,7 @@
 //! From a socket to a connection, accepted or dialled.
 
 use crate::connection::outbox::Outbox;
+use crate::connection::receipts::Receipts;
 use crate::connection::watchers::Watchers;
 use crate::connection::{Connection, Inner, run};
 use crate::epmd::client;
@@ -153,6 +154,7 @@ fn establish(
         since: Instant::now(),
         outbox: Outbox::new(stream.clone(), limits.queued_frames, limits.queued_bytes),
         watchers: Watchers::default(),
+        receipts: Receipts::default(),
         turns: Arc::new(Semaphore::new(limits.answers)),
         closing: watch::Sender::new(None),
         gone: watch::Sender::new(false),

@@ -1,6 +1,7 @@
 //! The node: what the rest of the program sees of the cluster.
 
 use crate::config::Config;
+use crate::connection::receipts::Recipient;
 use crate::connection::{Connection, ConnectionInfo, Local, control};
 use crate::dial;
 use crate::epmd::{EpmdError, keeper::Keeper};
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long a peer has to take what is still to be sent when the node stops.
@@ -207,6 +208,11 @@ impl Node {
         self.0.peers.get(node)
     }
 
+    /// Changes with every connection that is made or lost.
+    pub fn connections_changed(&self) -> watch::Receiver<u64> {
+        self.0.peers.changed.subscribe()
+    }
+
     /// All connections, as they stand.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         self.0
@@ -296,11 +302,14 @@ impl Shared {
         let mut system = Vec::new();
         start(Arc::new(NetKernel), Some("net_kernel")).put(&mut system);
         start(Arc::new(Rex(exports.clone())), Some("rex"));
+        let mut receipts = Vec::new();
+        start(Arc::new(Recipient), None).put(&mut receipts);
         let caller = start(calls.clone(), None);
         let local = Arc::new(Local {
             name: name.clone(),
             creation,
             system: system.as_slice().into(),
+            receipts: receipts.as_slice().into(),
             references: AtomicU64::new(1),
         });
         Shared {

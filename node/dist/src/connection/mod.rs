@@ -3,12 +3,14 @@
 pub(crate) mod control;
 pub(crate) mod dispatch;
 pub(crate) mod outbox;
+pub(crate) mod receipts;
 pub(crate) mod run;
 pub(crate) mod watchers;
 
 use crate::raw::Raw;
 use esdb_etf::{Pid, Reference, VERSION};
 use outbox::{Full, Outbox};
+use receipts::Receipts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -31,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) since: Instant,
     pub(crate) outbox: Outbox,
     pub(crate) watchers: Watchers,
+    pub(crate) receipts: Receipts,
     pub(crate) turns: Arc<Semaphore>,
     /// Why the connection is to be closed.
     pub(crate) closing: watch::Sender<Option<String>>,
@@ -47,6 +50,8 @@ pub(crate) struct Local {
     pub(crate) creation: u32,
     /// A process of the node, as raw term: the sender where no other is named.
     pub(crate) system: Raw,
+    /// The process that learns what peers have read, as raw term.
+    pub(crate) receipts: Raw,
     pub(crate) references: AtomicU64,
 }
 
@@ -207,8 +212,15 @@ impl Connection {
         }
     }
 
+    /// Waits, while a quarter of what may be queued is, until the peer has taken some of it.
+    pub async fn room(&self) {
+        while self.0.outbox.is_crowded() {
+            self.0.outbox.moved().await;
+        }
+    }
+
     /// Waits until the connection is no longer in use.
-    pub(crate) async fn gone(&self) {
+    pub async fn gone(&self) {
         let mut gone = self.0.gone.subscribe();
         let _is_gone = gone.wait_for(|gone| *gone).await;
     }
