@@ -69,6 +69,9 @@ described(#{store := Store}) ->
     ?assertEqual({ok, running}, ask(new, Store, {get_store_status, described})),
     {ok, Config} = ask(old, Store, {get_store_config, described}),
     ?assertMatch(#{store_id := described, timeout := 20000, mode := single}, Config),
+    {ok, Stores} = ask(old, Store, {list_stores}),
+    Timeouts = maps:from_list([{Id, T} || #{store_id := Id, timeout := T} <- Stores]),
+    ?assertMatch(#{Store := 5000, described := 20000}, Timeouts),
     ?assertEqual({error, not_found}, ask(old, Store, {get_store_status, nowhere})),
     ?assertEqual({error, not_found}, ask(new, Store, {get_store_config, nowhere})).
 

@@ -16,45 +16,45 @@ pub(crate) fn put(out: &mut Vec<u8>, gateway: &Gateway) {
     list(out, &gateway.stores(), store_info);
 }
 
-/// `{ok, [#{store_id, node, mode, data_dir, timeout, registered_at}]}`, as reckon_db 1.2 answers.
+/// `{ok, [#{store_id, data_dir, mode, timeout, node, registered_at}]}`, as reckon_db 1.2 answers.
 pub(crate) fn list_stores(out: &mut Vec<u8>, gateway: &Gateway) {
     put::tuple(out, 2);
     put::atom(out, "ok");
     list(out, &gateway.stores(), |out, store| {
-        put::map(out, 6);
-        put::atom(out, "store_id");
-        put::atom(out, &store.name);
-        put::atom(out, "node");
-        put::atom(out, gateway.node_name());
-        put::atom(out, "mode");
-        put::atom(out, "single");
-        put::atom(out, "data_dir");
-        put::binary(out, store.directory.path.to_string_lossy().as_bytes());
-        put::atom(out, "timeout");
-        put::integer(out, 5000);
-        put::atom(out, "registered_at");
-        put::unsigned(out, store.registered_at);
+        put::map(out, CONFIG_FIELDS + 2);
+        config_fields(out, store);
+        field(out, "node", |out| put::atom(out, gateway.node_name()));
+        field(out, "registered_at", |out| {
+            put::unsigned(out, store.registered_at);
+        });
     });
 }
 
-/// `#{store_id, data_dir, mode, timeout, options}`; `timeout` in milliseconds, the one that the store
-/// was created with or else the default, `options` as they were given.
+/// `#{store_id, data_dir, mode, timeout, options}`, `options` as they were given.
 pub(crate) fn store_config(out: &mut Vec<u8>, store: &ServedStore) {
-    put::map(out, 5);
+    put::map(out, CONFIG_FIELDS + 1);
+    config_fields(out, store);
+    field(out, "options", |out| {
+        out.extend_from_slice(&store.directory.options)
+    });
+}
+
+/// How many fields [`config_fields`] writes.
+const CONFIG_FIELDS: usize = 4;
+
+/// What a store was created with; `timeout` in milliseconds, the default if none was given.
+fn config_fields(out: &mut Vec<u8>, store: &ServedStore) {
+    let options = Term::parse(&store.directory.options).ok();
+    let timeout = options
+        .and_then(|options| option(options, "timeout"))
+        .and_then(Term::as_u64);
     field(out, "store_id", |out| put::atom(out, &store.name));
     field(out, "data_dir", |out| {
         put::binary(out, store.directory.path.to_string_lossy().as_bytes());
     });
     field(out, "mode", |out| put::atom(out, "single"));
-    let options = Term::parse(&store.directory.options).ok();
-    let timeout = options
-        .and_then(|options| option(options, "timeout"))
-        .and_then(Term::as_u64);
     field(out, "timeout", |out| {
         put::unsigned(out, timeout.unwrap_or(5000))
-    });
-    field(out, "options", |out| {
-        out.extend_from_slice(&store.directory.options)
     });
 }
 
