@@ -20,6 +20,7 @@ reading_test_() ->
                 {"forward", fun forward/0},
                 {"backward", fun backward/0},
                 {"the short forms read the same", fun short_forms/0},
+                {"a count of 0 gives no events", fun no_events/0},
                 {"a stream that does not exist", fun missing/0},
                 {"get_version answers a bare integer", fun version/0},
                 {"a long stream in batches", fun long_stream/0},
@@ -55,9 +56,24 @@ short_forms() ->
      || Generation <- [old, new]
     ].
 
+no_events() ->
+    ?assertEqual([], get_events(0, 0, forward)),
+    ?assertEqual([], get_events(9, 0, backward)),
+    Requests = [
+        {stream_forward, default_store, ?STREAM, 3, 0},
+        {stream_backward, default_store, ?STREAM, 3, 0},
+        {read_by_event_types, default_store, [<<"t">>], 0},
+        {read_by_event_types, default_store, [], 0},
+        {read_by_tags, default_store, [<<"tag">>], any, 0},
+        {read_by_tags, default_store, [<<"tag">>], all, 0},
+        {read_all_global, default_store, 0, 0}
+    ],
+    [?assertEqual([], read(Generation, R)) || R <- Requests, Generation <- [old, new]].
+
 missing() ->
     Stream = <<"missing">>,
     Requests = [
+        {get_events, default_store, Stream, 0, 0, forward},
         {get_events, default_store, Stream, 0, 10, forward},
         {get_events, default_store, Stream, 0, 10, backward},
         {stream_forward, default_store, Stream, 0, 10},

@@ -157,13 +157,8 @@ fn non_negative(argument: &'static str, term: Term<'_>) -> Result<u64, Refusal> 
     })
 }
 
-/// How many events at most: an integer of 1 and above.
+/// How many events at most: an integer of 0 and above.
 fn count(argument: &'static str, term: Term<'_>) -> Result<usize, Refusal> {
-    match non_negative(argument, term)? {
-        0 => Err(Refusal::argument(
-            argument,
-            "it is 0; give an integer of 1 and above",
-        )),
-        n => Ok(usize::try_from(n).unwrap_or(usize::MAX)),
-    }
+    let count = non_negative(argument, term)?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
