@@ -82,7 +82,7 @@ odd_names(#{store := Store}) ->
 
 refused(#{store := Store}) ->
     Refused = fun(Request) ->
-        ?assertMatch({error, {invalid_request, _}}, ask(new, Store, Request))
+        ?assertMatch({error, {stream_not_found, {invalid_request, _}}}, ask(new, Store, Request))
     end,
     Refused({create_store, <<"binary">>, []}),
     Refused({create_store, '', []}),

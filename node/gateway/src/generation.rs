@@ -3,7 +3,7 @@
 //! A client's generation is told by the worker it called: the groups of the two generations hold
 //! different processes. Everything that depends on it is decided here.
 
-use crate::refusal::Refusal;
+use crate::refusal;
 use esdb_etf::put;
 use esdb_store::Expected;
 
@@ -68,19 +68,16 @@ impl Generation {
         put::integer(out, current);
     }
 
-    /// The reply to a request that can never succeed as it is.
-    ///
-    /// Clients 1.0.2 to 1.3.1 send a request again, for about a minute, unless the error has one of
-    /// three shapes; towards them it is dressed as the only one of those that carries a reason.
-    pub(crate) fn refused(self, out: &mut Vec<u8>, refusal: &Refusal) {
-        put::tuple(out, 2);
-        put::atom(out, "error");
-        if self == Generation::Esdb {
-            put::tuple(out, 2);
-            put::atom(out, "stream_not_found");
+    /// The reply to a read that found more than fits into one reply of `most` bytes. Never dressed as
+    /// [`refusal::refused`] does: adapters take that shape for an empty stream. From 2.1.2 on clients
+    /// know another one that they do not retry; older ones send the request again in vain.
+    pub(crate) fn reply_too_large(self, out: &mut Vec<u8>, most: usize) {
+        let mebibytes = most >> 20;
+        let text =
+            format!("the reply would have more than {mebibytes} MiB; ask for fewer at a time");
+        match self {
+            Generation::Esdb => refusal::passing(out, "too_large", &text),
+            Generation::Reckon => refusal::dressed(out, "invalid_filter", "too_large", &text),
         }
-        put::tuple(out, 2);
-        put::atom(out, refusal.name());
-        put::binary(out, refusal.to_string().as_bytes());
     }
 }

@@ -34,6 +34,8 @@ mod reading;
 mod record;
 mod refusal;
 mod request;
+#[cfg(test)]
+mod retries;
 mod served;
 mod worker;
 

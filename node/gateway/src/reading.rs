@@ -69,7 +69,7 @@ impl Reading {
         let most = connection.largest_answer().min(MAX_REPLY);
         if reply.len() > most {
             reply = Vec::new();
-            refusal::reply_too_large(&mut reply, most);
+            self.reply_to.generation.reply_too_large(&mut reply, most);
         }
         let caller = self.reply_to.caller.as_ref()?;
         if self.reply_to.time_left().is_zero() {

@@ -55,6 +55,30 @@ impl Refusal {
     }
 }
 
+/// The reply to a request that can never succeed as it is: `{error, {stream_not_found, {Name, Text}}}`.
+///
+/// Clients send a request again, for about a minute, unless the error is of one of a few shapes. This
+/// is the only one that every version leaves alone and that can carry a reason.
+pub(crate) fn refused(out: &mut Vec<u8>, refusal: &Refusal) {
+    dressed(
+        out,
+        "stream_not_found",
+        refusal.name(),
+        &refusal.to_string(),
+    );
+}
+
+/// `{error, {Dress, {Name, Text}}}`
+pub(crate) fn dressed(out: &mut Vec<u8>, dress: &str, name: &str, text: &str) {
+    put::tuple(out, 2);
+    put::atom(out, "error");
+    put::tuple(out, 2);
+    put::atom(out, dress);
+    put::tuple(out, 2);
+    put::atom(out, name);
+    put::binary(out, text.as_bytes());
+}
+
 /// The reply `{error, {Name, Text}}` for a condition that may pass. Every client sends the request
 /// again after a while, which is what should happen.
 pub(crate) fn passing(out: &mut Vec<u8>, name: &str, text: &str) {
@@ -79,14 +103,6 @@ pub(crate) fn unavailable(out: &mut Vec<u8>, reason: &Unavailable) {
 /// clients send such a request again in vain: they take that shape for an empty stream.
 pub(crate) fn failed_read(out: &mut Vec<u8>, error: &StoreError) {
     passing(out, "read_failed", &error.to_string());
-}
-
-/// The reply to a read that found more than fits into one reply of `most` bytes. Not dressed as
-/// `stream_not_found`, for the same reason.
-pub(crate) fn reply_too_large(out: &mut Vec<u8>, most: usize) {
-    let mebibytes = most >> 20;
-    let text = format!("the reply would have more than {mebibytes} MiB; ask for fewer at a time");
-    passing(out, "too_large", &text);
 }
 
 /// The reply `{error, {stream_not_found, Stream}}`.

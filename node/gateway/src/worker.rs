@@ -37,7 +37,7 @@ pub(crate) struct Worker {
 pub(crate) struct ReplyTo {
     pub(crate) connection: Connection,
     pub(crate) caller: Option<Caller>,
-    generation: Generation,
+    pub(crate) generation: Generation,
     arrived: Instant,
 }
 
@@ -56,7 +56,7 @@ impl ReplyTo {
     }
 
     fn refuse(&self, refusal: &Refusal) {
-        self.send(true, |out| self.generation.refused(out, refusal));
+        self.send(true, |out| refusal::refused(out, refusal));
     }
 }
 
@@ -88,9 +88,8 @@ impl Process for Worker {
         let refusal = Refusal::TooLarge(format!(
             "the request has {bytes} bytes, the most is {limit}; send it in smaller parts"
         ));
-        let generation = self.generation;
         from.to_caller().reply(origin.connection, true, |out| {
-            generation.refused(out, &refusal)
+            refusal::refused(out, &refusal)
         });
         true
     }
