@@ -1,5 +1,7 @@
 //! Applying commands: what each one does depends on the state and on nothing else.
 
+mod records;
+
 use crate::body::Body;
 use crate::codec::Reader;
 use crate::command::{Command, Expected};
@@ -19,7 +21,7 @@ use std::sync::Arc;
 pub(crate) struct Machine {
     pub published: Arc<Published>,
     pub state: State,
-    /// Number of deletions so far: orders them among the views.
+    /// Number of deletions and of changes of records so far: orders them among the views.
     pub tick: u64,
     pub heads: Heads,
     /// Why nothing more can be applied.
@@ -60,34 +62,45 @@ impl Machine {
         let Some(command) = Command::parse(command) else {
             return Ok(Outcome::Malformed);
         };
-        let (Command::Append { stream, .. } | Command::Delete { stream }) = command;
+        match command {
+            Command::Append {
+                stream,
+                expected,
+                count,
+                bodies,
+            } => self.on_stream(stream, |machine, entry| {
+                if count == 0 {
+                    let current = entry.current();
+                    return Ok(Outcome::Unchanged { current });
+                }
+                let mut reader = Reader(bodies);
+                let next = || reader.framed().and_then(Body::parse);
+                let events = std::iter::from_fn(next).collect();
+                let append = Append {
+                    expected,
+                    events,
+                    bodies,
+                };
+                machine.append(entry, clock_us, batch, &append)
+            }),
+            Command::Delete { stream } => {
+                self.on_stream(stream, |machine, entry| Ok(machine.delete(entry)))
+            }
+            Command::Records { operations } => self.records(clock_us, batch, &operations),
+        }
+    }
+
+    /// Does something to what is remembered of a stream.
+    fn on_stream(
+        &mut self,
+        stream: &[u8],
+        change: impl FnOnce(&mut Self, &mut Entry) -> Result<Outcome, StoreError>,
+    ) -> Result<Outcome, StoreError> {
         let published = self.published.clone();
         let mut entry = self
             .heads
             .take(stream, || published.head(stream, Bound::ALL))?;
-        let outcome = match command {
-            Command::Append { count: 0, .. } => Outcome::Unchanged {
-                current: entry.current(),
-            },
-            Command::Append {
-                expected, bodies, ..
-            } => {
-                let mut reader = Reader(bodies);
-                let next = || reader.framed().and_then(Body::parse);
-                let events = std::iter::from_fn(next).collect();
-                self.append(
-                    &mut entry,
-                    clock_us,
-                    batch,
-                    &Append {
-                        expected,
-                        events,
-                        bodies,
-                    },
-                )?
-            }
-            Command::Delete { .. } => self.delete(&mut entry),
-        };
+        let outcome = change(self, &mut entry)?;
         self.heads.put(entry);
         Ok(outcome)
     }
@@ -205,8 +218,7 @@ impl Machine {
                 self.state.next_number - 1
             }
         };
-        let epoch_us = self.state.last_epoch_us.saturating_add(1).max(clock_us);
-        self.state.last_epoch_us = epoch_us;
+        let epoch_us = self.next_epoch(clock_us);
         let mut version = entry.next_version();
         let mut rest = append.bodies;
         while let Some((bodies, count)) = split_run(&mut rest) {
@@ -234,6 +246,13 @@ impl Machine {
             version: last_version,
             position: self.state.next_position - 1,
         }
+    }
+
+    /// The time of what changes the state now: no two changes have the same.
+    fn next_epoch(&mut self, clock_us: u64) -> u64 {
+        let epoch_us = self.state.last_epoch_us.saturating_add(1).max(clock_us);
+        self.state.last_epoch_us = epoch_us;
+        epoch_us
     }
 
     fn delete(&mut self, entry: &mut Entry) -> Outcome {

@@ -4,11 +4,13 @@
 //! - `deletions`: takes away what deleted streams left in earlier checkpoints
 //! - `counts`: keeps the counts of blocks
 //! - `indexes`: heads and runs; `postings`: positions of terms
+//! - `records`: what is kept beside the events
 
 mod counts;
 mod deletions;
 mod indexes;
 mod postings;
+mod records;
 
 use crate::StoreError;
 use crate::disk::Disk;
@@ -50,6 +52,7 @@ pub(crate) fn write(database: &Database, disk: &Disk, frozen: &Frozen) -> Result
     writer.write_heads()?;
     writer.write_postings()?;
     writer.write_counts()?;
+    writer.write_records()?;
     writer.write_state(&frozen.state)?;
     transaction.commit()?;
     Ok(())

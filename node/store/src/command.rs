@@ -1,15 +1,20 @@
 //! Commands: what a log entry asks the store to do.
 //!
-//! `format` (1), `kind`, LEB128 length and bytes of the stream's name; then, for an append, the
+//! `format` (1), `kind`. For streams: LEB128 length and bytes of the name; then, for an append, the
 //! expectation (one byte, eight for its number), the number of events (four bytes) and the events.
-//! Integers are little-endian. The format byte changes when the meaning of any other byte does.
+//! For records: the number of operations (four bytes); of each a byte (1 put, 2 delete), the space,
+//! LEB128 length and bytes of the key, and, for a put, of the value. Integers are little-endian. The format byte changes when the meaning of any other byte does.
 
 use crate::codec::{Reader, put_counted};
-use crate::{NewEvent, body, body::Body};
+use crate::{NewEvent, RecordOp, Space, body, body::Body};
 
 const FORMAT: u8 = 1;
 const APPEND: u8 = 1;
 const DELETE: u8 = 2;
+const RECORDS: u8 = 3;
+
+const PUT: u8 = 1;
+const REMOVE: u8 = 2;
 
 /// What an append expects of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +69,8 @@ impl Expected {
 
 /// Writes an append of `events` to `stream`: all of them, one after the other, or none.
 pub fn append(out: &mut Vec<u8>, stream: &[u8], expected: Expected, events: &[NewEvent<'_>]) {
-    begin(out, APPEND, stream);
+    out.extend_from_slice(&[FORMAT, APPEND]);
+    put_counted(out, stream);
     let (tag, version) = expected.encode();
     out.push(tag);
     out.extend_from_slice(&version.to_le_bytes());
@@ -77,12 +83,43 @@ pub fn append(out: &mut Vec<u8>, stream: &[u8], expected: Expected, events: &[Ne
 
 /// Writes a deletion of `stream`: the end of its incarnation.
 pub fn delete(out: &mut Vec<u8>, stream: &[u8]) {
-    begin(out, DELETE, stream);
+    out.extend_from_slice(&[FORMAT, DELETE]);
+    put_counted(out, stream);
 }
 
-fn begin(out: &mut Vec<u8>, kind: u8, stream: &[u8]) {
-    out.extend_from_slice(&[FORMAT, kind]);
-    put_counted(out, stream);
+/// Writes changes of records: all of them at once, as if one after the other.
+pub fn records(out: &mut Vec<u8>, operations: &[RecordOp<'_>]) {
+    out.extend_from_slice(&[FORMAT, RECORDS]);
+    let count = u32::try_from(operations.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&count.to_le_bytes());
+    for operation in operations {
+        match *operation {
+            RecordOp::Put { space, key, value } => {
+                out.extend_from_slice(&[PUT, space.0]);
+                put_counted(out, key);
+                put_counted(out, value);
+            }
+            RecordOp::Delete { space, key } => {
+                out.extend_from_slice(&[REMOVE, space.0]);
+                put_counted(out, key);
+            }
+        }
+    }
+}
+
+fn operation<'a>(reader: &mut Reader<'a>) -> Option<RecordOp<'a>> {
+    let kind = reader.u8()?;
+    let space = Space(reader.u8()?);
+    let key = reader.counted()?;
+    match kind {
+        PUT => Some(RecordOp::Put {
+            space,
+            key,
+            value: reader.counted()?,
+        }),
+        REMOVE => Some(RecordOp::Delete { space, key }),
+        _ => None,
+    }
 }
 
 /// A command, read.
@@ -97,6 +134,8 @@ pub(crate) enum Command<'a> {
     },
     /// Ends the stream.
     Delete { stream: &'a [u8] },
+    /// Changes records.
+    Records { operations: Vec<RecordOp<'a>> },
 }
 
 impl<'a> Command<'a> {
@@ -104,10 +143,9 @@ impl<'a> Command<'a> {
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         reader.u8().filter(|format| *format == FORMAT)?;
-        let kind = reader.u8()?;
-        let stream = reader.counted()?;
-        match kind {
+        match reader.u8()? {
             APPEND => {
+                let stream = reader.counted()?;
                 let expected = Expected::decode(reader.u8()?, reader.u64()?)?;
                 let count = reader.u32()?;
                 let bodies = reader.0;
@@ -122,7 +160,18 @@ impl<'a> Command<'a> {
                     bodies,
                 })
             }
-            DELETE => reader.end().map(|()| Command::Delete { stream }),
+            DELETE => {
+                let stream = reader.counted()?;
+                reader.end().map(|()| Command::Delete { stream })
+            }
+            RECORDS => {
+                let count = reader.u32()?;
+                let mut operations = Vec::new();
+                for _ in 0..count {
+                    operations.push(operation(&mut reader)?);
+                }
+                reader.end().map(|()| Command::Records { operations })
+            }
             _ => None,
         }
     }

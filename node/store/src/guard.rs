@@ -17,13 +17,22 @@ pub(crate) fn guard_visit<T>(
     visit: Visit<'_>,
     read: impl FnOnce(Visit<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
+    guard_marked(|visiting| {
+        let mut marked = |event: RecordedEvent<'_>| {
+            visiting.set(true);
+            visit(event);
+            visiting.set(false);
+        };
+        read(&mut marked)
+    })
+}
+
+/// Reads what may stand on a damaged page, and marks when somebody else's work is under way.
+pub(crate) fn guard_marked<T>(
+    read: impl FnOnce(&Cell<bool>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let visiting = Cell::new(false);
-    let mut marked = |event: RecordedEvent<'_>| {
-        visiting.set(true);
-        visit(event);
-        visiting.set(false);
-    };
-    match catch_unwind(AssertUnwindSafe(|| read(&mut marked))) {
+    match catch_unwind(AssertUnwindSafe(|| read(&visiting))) {
         Ok(result) => result,
         Err(panic) if visiting.get() => resume_unwind(panic),
         Err(panic) => Err(damaged(&*panic)),

@@ -15,6 +15,7 @@
 //! - `base`: the database, and how it gets over a full disk
 //! - `disk`: reads it back; `tables`, `postings`, `meta`: the rows, to the byte
 //! - `published`: both levels together; [`view`]: the queries over them
+//! - `record`: small rows beside the events; [`key`]: their keys
 //! - `codec`, `terms`: integers; the terms under which an event is found
 //! - `guard`: a damaged page is an error
 
@@ -30,11 +31,13 @@ mod error;
 mod event;
 mod guard;
 mod heads;
+pub mod key;
 mod memtable;
 mod meta;
 mod outcome;
 mod postings;
 mod published;
+mod record;
 mod run;
 pub mod store;
 mod tables;
@@ -46,5 +49,6 @@ pub use command::Expected;
 pub use error::StoreError;
 pub use event::{Direction, NewEvent, RecordedEvent, TagMatch};
 pub use outcome::{Applied, LogPosition, Outcome, Stats};
+pub use record::{Record, RecordOp, Space};
 pub use store::{Options, Store};
 pub use view::View;

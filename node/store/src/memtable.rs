@@ -4,12 +4,15 @@
 //! was taken is there but not seen. So a batch becomes visible at once, and a view stays as it was.
 
 use crate::run::Run;
+use crate::{Direction, Record};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How much of a memtable is seen: events before `end`, deletions before `tick`.
+/// How much of a memtable is seen: events before `end`, deletions and changes of records before
+/// `tick`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bound {
     pub end: u64,
@@ -46,6 +49,14 @@ pub(crate) struct Stream {
     pub died: Option<u64>,
 }
 
+/// What became of a record.
+#[derive(Debug)]
+pub(crate) struct Change {
+    tick: u64,
+    /// `None`: it was deleted.
+    pub record: Option<Record>,
+}
+
 /// What is in a memtable.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
@@ -59,9 +70,11 @@ pub(crate) struct Content {
     pub postings: HashMap<Vec<u8>, Vec<u64>>,
     /// Tick and stream number of each deletion.
     pub deaths: Vec<(u64, u64)>,
+    /// What became of records, oldest first, by the keys of their rows: views may show any of it.
+    pub records: BTreeMap<Vec<u8>, Vec<Change>>,
 }
 
-/// Bytes that a run, a stream, a term costs beside its own.
+/// Bytes that a run, a stream, a term, a record costs beside its own.
 const OVERHEAD: usize = 160;
 
 /// A memtable.
@@ -222,6 +235,45 @@ impl Content {
             .collect()
     }
 
+    /// Changes a record, or takes it away; answers the bytes that takes beside its value.
+    pub fn put_record(&mut self, key: Vec<u8>, tick: u64, record: Option<Record>) -> usize {
+        let bytes = key.len() + OVERHEAD;
+        let changes = self.records.entry(key).or_default();
+        changes.push(Change { tick, record });
+        bytes
+    }
+
+    /// What became of a record, if anything that the bound shows: `Some(None)`, it was deleted.
+    pub fn record(&self, key: &[u8], bound: Bound) -> Option<Option<&Record>> {
+        seen(self.records.get(key)?, bound)
+    }
+
+    /// Puts what became of records between two keys into `out`, of at most `count` of those that are
+    /// here. Answers the last key it looked at, if there may be more after it.
+    pub fn records(
+        &self,
+        keys: (ops::Bound<&[u8]>, ops::Bound<&[u8]>),
+        direction: Direction,
+        bound: Bound,
+        count: usize,
+        out: &mut Vec<(Vec<u8>, Option<Record>)>,
+    ) -> Option<Vec<u8>> {
+        let mut range = self.records.range::<[u8], _>(keys);
+        for nth in 1..=count {
+            let (key, changes) = match direction {
+                Direction::Forward => range.next()?,
+                Direction::Backward => range.next_back()?,
+            };
+            if let Some(record) = seen(changes, bound) {
+                out.push((key.clone(), record.cloned()));
+            }
+            if nth == count {
+                return Some(key.clone());
+            }
+        }
+        None
+    }
+
     /// The numbers of streams whose deletion the bound shows.
     pub fn dead(&self, bound: Bound) -> impl Iterator<Item = u64> {
         self.deaths
@@ -229,4 +281,11 @@ impl Content {
             .take_while(move |(tick, _)| *tick < bound.tick)
             .map(|(_, n)| *n)
     }
+}
+
+/// The last of the changes that the bound shows.
+fn seen(changes: &[Change], bound: Bound) -> Option<Option<&Record>> {
+    let seen = changes.partition_point(|change| change.tick < bound.tick);
+    let last = changes.get(..seen)?.last()?;
+    Some(last.record.as_ref())
 }

@@ -1,14 +1,18 @@
 //! The two rows that say what the database is (`header`) and how far it has come (`state`).
 
-use crate::StoreError;
 use crate::codec::{Reader, put_counted, put_varint};
 use crate::outcome::{Applied, LogPosition};
 use crate::tables::IN_META;
+use crate::{Space, StoreError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// First bytes of the header.
 pub(crate) const MAGIC: &[u8; 8] = b"rsesdb\x01\n";
 /// Version of all that stands in the tables.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+/// The version before: without records.
+const WITHOUT_RECORDS: u32 = 1;
 /// Key of the header.
 pub(crate) const HEADER: &str = "header";
 /// Key of the state.
@@ -26,26 +30,36 @@ pub(crate) fn header(uuid: [u8; 16]) -> Vec<u8> {
     out
 }
 
-/// The store's UUID, or what is wrong with the header.
-pub(crate) fn parse_header(value: &[u8]) -> Result<[u8; 16], String> {
+/// What a header says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Header {
+    /// The store's UUID.
+    pub uuid: [u8; 16],
+    /// Whether the tables are to be brought to this version.
+    pub outdated: bool,
+}
+
+/// What the header says, or what is wrong with it.
+pub(crate) fn parse_header(value: &[u8]) -> Result<Header, String> {
     let mut reader = Reader(value);
     if reader.bytes(MAGIC.len()) != Some(MAGIC) {
         return Err("its header does not begin as a store's does".to_owned());
     }
-    match reader.u32() {
-        Some(FORMAT) => {}
+    let outdated = match reader.u32() {
+        Some(FORMAT) => false,
+        Some(WITHOUT_RECORDS) => true,
         Some(other) => {
             return Err(format!(
-                "its format is {other}, this version knows {FORMAT}"
+                "its format is {other}, this version knows {WITHOUT_RECORDS} and {FORMAT}"
             ));
         }
         None => return Err("its header is cut short".to_owned()),
-    }
+    };
     let uuid = reader.bytes(16).and_then(|uuid| uuid.try_into().ok());
     let sum = reader.u64().filter(|_| reader.end().is_some());
     let body = value.get(..28).map(twox_hash::XxHash3_64::oneshot);
     match uuid {
-        Some(uuid) if sum.is_some() && sum == body => Ok(uuid),
+        Some(uuid) if sum.is_some() && sum == body => Ok(Header { uuid, outdated }),
         _ => Err("the checksum of its header does not match".to_owned()),
     }
 }
@@ -60,6 +74,8 @@ pub(crate) struct State {
     /// Events and streams that exist.
     pub events: u64,
     pub streams: u64,
+    /// Records that exist, by space; none is 0.
+    pub records: Arc<BTreeMap<Space, u64>>,
 }
 
 fn put_log_position(out: &mut Vec<u8>, position: Option<LogPosition>) {
@@ -107,15 +123,30 @@ impl State {
                     put_counted(out, membership);
                 }
             }
+            put_varint(out, self.records.len() as u64);
+            for (space, count) in &*self.records {
+                out.push(space.0);
+                out.extend_from_slice(&count.to_le_bytes());
+            }
         });
     }
 
     pub fn open(value: &[u8]) -> Result<Self, StoreError> {
-        let reader = IN_META.open(STATE.as_bytes(), value)?;
-        Self::read(reader).ok_or_else(|| IN_META.damaged(STATE.as_bytes(), "it cannot be read"))
+        Self::open_as(value, records)
     }
 
-    fn read(mut reader: Reader<'_>) -> Option<Self> {
+    /// Opens the state that a version without records wrote.
+    pub fn open_outdated(value: &[u8]) -> Result<Self, StoreError> {
+        Self::open_as(value, |_| Some(BTreeMap::new()))
+    }
+
+    fn open_as(value: &[u8], records: ReadRecords) -> Result<Self, StoreError> {
+        let reader = IN_META.open(STATE.as_bytes(), value)?;
+        Self::read(reader, records)
+            .ok_or_else(|| IN_META.damaged(STATE.as_bytes(), "it cannot be read"))
+    }
+
+    fn read(mut reader: Reader<'_>, records: ReadRecords) -> Option<Self> {
         let next_position = reader.u64()?;
         let next_number = reader.u64()?;
         let last_epoch_us = reader.u64()?;
@@ -127,6 +158,7 @@ impl State {
             1 => Some((log_position(&mut reader)?, reader.counted()?.to_vec())),
             _ => return None,
         };
+        let records = Arc::new(records(&mut reader)?);
         reader.end()?;
         let applied = Applied { last, membership };
         Some(Self {
@@ -136,6 +168,17 @@ impl State {
             last_epoch_us,
             events,
             streams,
+            records,
         })
     }
+}
+
+/// Reads how many records there are.
+type ReadRecords = fn(&mut Reader<'_>) -> Option<BTreeMap<Space, u64>>;
+
+fn records(reader: &mut Reader<'_>) -> Option<BTreeMap<Space, u64>> {
+    let spaces = reader.varint()?;
+    (0..spaces)
+        .map(|_| Some((Space(reader.u8()?), reader.u64()?)))
+        .collect()
 }

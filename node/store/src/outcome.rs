@@ -25,6 +25,15 @@ pub enum Outcome {
         /// Whether there was one.
         existed: bool,
     },
+    /// The records are as the operations left them.
+    Recorded {
+        /// When: microseconds since 1970.
+        epoch_us: u64,
+        /// The position that the next event will get.
+        next_position: u64,
+        /// Number of operations that found a record under their key.
+        existed: u32,
+    },
     /// A command that this version does not know, or damaged bytes. Nothing was changed.
     Malformed,
 }
@@ -59,7 +68,7 @@ pub struct Stats {
     pub streams: u64,
     /// The position that the next event will get.
     pub next_position: u64,
-    /// The time of the last append, in microseconds since 1970.
+    /// The time of the last append or change of records, in microseconds since 1970.
     pub last_epoch_us: u64,
     /// Bytes held in memory until the next checkpoint.
     pub memtable_bytes: usize,

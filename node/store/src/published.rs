@@ -1,12 +1,11 @@
 //! What belongs together: the memtables and the checkpoint beneath them, swapped at once.
 
-use crate::Direction;
-use crate::StoreError;
 use crate::disk::{Disk, Visit};
 use crate::memtable::{Bound, Memtable, Seen};
 use crate::meta::State;
 use crate::run::Run;
 use crate::tables::Head;
+use crate::{Direction, Record, StoreError};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -75,6 +74,26 @@ impl Published {
                 Ok(true)
             })?;
         Ok(position)
+    }
+
+    /// The record under a row's key.
+    pub fn record(&self, row_key: &[u8], bound: Bound) -> Result<Option<Record>, StoreError> {
+        for memtable in self.memtables() {
+            if let Some(record) = memtable.read().record(row_key, bound) {
+                return Ok(record.cloned());
+            }
+        }
+        self.disk.record(row_key)
+    }
+
+    /// Whether there is a record under a row's key. One that is damaged is there.
+    pub fn has_record(&self, row_key: &[u8], bound: Bound) -> Result<bool, StoreError> {
+        for memtable in self.memtables() {
+            if let Some(record) = memtable.read().record(row_key, bound) {
+                return Ok(record.is_some());
+            }
+        }
+        self.disk.has_record(row_key)
     }
 
     fn places(&self, number: u64, versions: Range<u64>) -> Places {

@@ -126,7 +126,7 @@ impl Store {
         if let Some(reason) = &machine.stopped {
             return Err(StoreError::Stopped(reason.clone()));
         }
-        let before = machine.state.next_position;
+        let before = (machine.state.next_position, machine.tick);
         let mut outcomes = Vec::with_capacity(commands.len());
         for command in commands {
             let mut done = guard(|| machine.execute(clock_us, &batch, command));
@@ -142,7 +142,8 @@ impl Store {
                 }
             }
         }
-        if machine.state.next_position > before {
+        // Events and records stay where they stood in their batch.
+        if (machine.state.next_position, machine.tick) != before {
             machine.published.active.charge(batch.len());
         }
         self.finish(machine, at);
@@ -303,6 +304,7 @@ impl Shown {
             published,
             bound,
             events: state.events,
+            records: state.records.clone(),
             dead: Default::default(),
         };
         let stats = Stats {

@@ -5,9 +5,10 @@
 //! does not check pages when it reads them. Integers in values are little-endian or LEB128;
 //! integers in byte-string keys are big-endian, so that keys sort as numbers do.
 
-use crate::StoreError;
 use crate::body::Body;
 use crate::codec::{Reader, put_counted, put_varint};
+use crate::{Record, StoreError};
+use bytes::Bytes;
 use redb::TableDefinition;
 use twox_hash::XxHash3_64;
 
@@ -21,6 +22,8 @@ pub(crate) const RUNS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition:
 pub(crate) const POSTINGS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("postings");
 /// (level, block) → number of events in the block of 256^level positions.
 pub(crate) const BLOCKS: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("blocks");
+/// space and key → record.
+pub(crate) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 /// name → header, state.
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -34,6 +37,7 @@ pub(crate) const IN_RUNS: Table = Table("runs", 3);
 pub(crate) const IN_POSTINGS: Table = Table("postings", 4);
 pub(crate) const IN_BLOCKS: Table = Table("blocks", 5);
 pub(crate) const IN_META: Table = Table("meta", 6);
+pub(crate) const IN_RECORDS: Table = Table("records", 7);
 
 impl Table {
     fn checksum(self, key: &[u8], value: &[u8]) -> u64 {
@@ -190,6 +194,32 @@ impl<'a> RunRow<'a> {
     pub fn retry_hashes(&self) -> impl Iterator<Item = u64> {
         let mut reader = Reader(self.hashes);
         (0..self.count).map(move |_| reader.u64().unwrap_or(0))
+    }
+}
+
+/// The value of a record's row.
+#[derive(Debug)]
+pub(crate) struct RecordRow;
+
+impl RecordRow {
+    pub fn seal(row_key: &[u8], record: &Record, out: &mut Vec<u8>) {
+        IN_RECORDS.seal(row_key, out, |out| {
+            out.extend_from_slice(&record.epoch_us.to_le_bytes());
+            out.extend_from_slice(&record.next_position.to_le_bytes());
+            out.extend_from_slice(&record.value);
+        });
+    }
+
+    pub fn open(row_key: &[u8], value: &[u8]) -> Result<Record, StoreError> {
+        let mut reader = IN_RECORDS.open(row_key, value)?;
+        let record = (|| {
+            Some(Record {
+                epoch_us: reader.u64()?,
+                next_position: reader.u64()?,
+                value: Bytes::copy_from_slice(reader.0),
+            })
+        })();
+        record.ok_or_else(|| IN_RECORDS.damaged(row_key, MALFORMED))
     }
 }
 

@@ -6,13 +6,13 @@ mod support;
 
 use esdb_store::{Direction, Expected, LogPosition, Options, Store, StoreError, TagMatch, batch};
 use std::path::Path;
-use support::{Event, Seen, append, binary, open};
+use support::{Event, Kept, Seen, append, binary, kept, open, put, records};
 
 const FLIPS: usize = 80;
 const PAGE: usize = 4096;
 
 /// What every query answers, for everything there is.
-fn answers(dir: &Path) -> Result<Vec<Vec<Seen>>, StoreError> {
+fn answers(dir: &Path) -> Result<(Vec<Vec<Seen>>, Vec<Kept>), StoreError> {
     let store = Store::open(dir, Options::default())?;
     let view = store.view();
     let mut answers = vec![Vec::new(); 3];
@@ -30,7 +30,7 @@ fn answers(dir: &Path) -> Result<Vec<Vec<Seen>>, StoreError> {
         view.read_stream(&stream, 0, all, Direction::Forward, &mut visit)?;
         answers.push(events);
     }
-    Ok(answers)
+    Ok((answers, kept(&view, 1)?))
 }
 
 #[test]
@@ -42,6 +42,7 @@ fn but_the_truth_or_an_error() {
         let mut builder = batch::Builder::new(n);
         let events: Vec<_> = (0..8).map(event).collect();
         builder.push(&append(&format!("s{}", n % 10), Expected::Any, &events));
+        builder.push(&records(&[put(1, &format!("k{n}"), &"value ".repeat(40))]));
         let at = LogPosition {
             term: 1,
             node: 1,
@@ -52,7 +53,8 @@ fn but_the_truth_or_an_error() {
     store.checkpoint().unwrap();
     drop(store);
     let truth = answers(dir.path()).unwrap();
-    assert_eq!(truth.iter().map(Vec::len).sum::<usize>(), 4 * 640);
+    assert_eq!(truth.0.iter().map(Vec::len).sum::<usize>(), 4 * 640);
+    assert_eq!(truth.1.len(), 80);
 
     let path = dir.path().join("state.redb");
     let whole = std::fs::read(&path).unwrap();

@@ -7,16 +7,17 @@ mod support;
 use esdb_store::{Direction, Expected, Options, Store, StoreError, TagMatch};
 use redb::{Database, Key, ReadableTable, TableDefinition, Value};
 use std::path::Path;
-use support::{Event, append, open};
+use support::{Event, append, kept, open, put, records};
 
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
 const STREAMS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("streams");
 const RUNS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("runs");
 const POSTINGS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("postings");
 const BLOCKS: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("blocks");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
-/// 300 events of two streams, in three runs each.
+/// 300 events of two streams, in three runs each, and six records.
 fn filled() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
@@ -26,6 +27,7 @@ fn filled() -> tempfile::TempDir {
         let name = if n % 2 == 0 { "even" } else { "odd" };
         let mut builder = esdb_store::batch::Builder::new(n);
         builder.push(&append(name, Expected::Any, &events));
+        builder.push(&records(&[put(1, &format!("key-{n}"), "a value")]));
         let at = esdb_store::LogPosition {
             term: 1,
             node: 1,
@@ -109,6 +111,9 @@ fn ask(dir: &Path) -> Result<usize, StoreError> {
         view.read_by_tags(&[b"tag"], TagMatch::All, 1_000, &mut visit)?,
         300
     );
+    let kept = kept(&view, 1)?;
+    assert_eq!(kept.len(), 6, "absence came back");
+    assert!(kept.iter().all(|(_, record)| record.value == "a value"));
     Ok(seen)
 }
 
@@ -144,12 +149,13 @@ fn a_flipped_bit_in_any_value() {
             Some(value)
         };
         let only = |nth: usize| move |at, value| if at == nth { flip(value) } else { Some(value) };
-        let cases: [(&str, Damage<'_>); 6] = [
+        let cases: [(&str, Damage<'_>); 7] = [
             ("events", Box::new(|dir| rewrite(dir, EVENTS, only(137)))),
             ("streams", Box::new(|dir| rewrite(dir, STREAMS, only(1)))),
             ("runs", Box::new(|dir| rewrite(dir, RUNS, only(4)))),
             ("postings", Box::new(|dir| rewrite(dir, POSTINGS, only(1)))),
             ("blocks", Box::new(|dir| rewrite(dir, BLOCKS, only(0)))),
+            ("records", Box::new(|dir| rewrite(dir, RECORDS, only(3)))),
             ("meta", Box::new(|dir| rewrite(dir, META, only(1)))),
         ];
         for (table, damage) in cases {
@@ -251,6 +257,67 @@ fn a_row_of_positions_that_is_missing() {
         );
         assert!(seen < 2_200);
     }
+}
+
+#[test]
+fn a_record_that_is_missing() {
+    for nth in 0..6 {
+        let dir = filled();
+        rewrite(dir.path(), RECORDS, |at, value| {
+            (at != nth).then_some(value)
+        });
+        names(dir.path(), "records");
+    }
+}
+
+#[test]
+fn a_record_under_anothers_key() {
+    let dir = filled();
+    let database = Database::open(dir.path().join("state.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        let mut table = write.open_table(RECORDS).unwrap();
+        let row = table.get(&b"\x01key-0"[..]).unwrap().unwrap();
+        let other = row.value().to_vec();
+        drop(row);
+        table.insert(&b"\x01key-1"[..], &other[..]).unwrap();
+    }
+    write.commit().unwrap();
+    drop(database);
+    let error = ask(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("records"), "{error}");
+    // The key in the message is the space and the key.
+    assert!(error.to_string().contains("016b65792d31"), "{error}");
+}
+
+/// What is damaged can be replaced and deleted: nobody needs to read it for that.
+#[test]
+fn a_damaged_record_can_be_put_anew() {
+    let dir = filled();
+    rewrite(dir.path(), RECORDS, |_, mut value| {
+        value[9] ^= 1;
+        Some(value)
+    });
+    let store = open(dir.path());
+    let mut builder = esdb_store::batch::Builder::new(1);
+    let changes: Vec<String> = (0..5).map(|n| format!("key-{n}")).collect();
+    let mut changes: Vec<_> = changes.iter().map(|key| put(1, key, "a value")).collect();
+    changes.push(support::remove(1, "key-5"));
+    changes.push(put(1, "key-5", "a value"));
+    builder.push(&records(&changes));
+    let at = esdb_store::LogPosition {
+        term: 1,
+        node: 1,
+        index: 7,
+    };
+    let outcomes = store.apply(at, builder.finish()).unwrap();
+    assert!(matches!(
+        outcomes[..],
+        [esdb_store::Outcome::Recorded { existed: 6, .. }]
+    ));
+    store.checkpoint().unwrap();
+    drop(store);
+    ask(dir.path()).unwrap();
 }
 
 #[test]

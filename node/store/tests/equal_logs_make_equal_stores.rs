@@ -6,7 +6,7 @@ mod support;
 
 use esdb_store::{Expected, Outcome};
 use proptest::prelude::*;
-use support::{Event, Logged, Seen, append, collect, delete};
+use support::{Event, Kept, Logged, Seen, append, collect, delete, kept, put, records, remove};
 
 /// Commands that meet each other: few streams, few names of events.
 fn commands() -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -26,12 +26,21 @@ fn commands() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let command = prop_oneof![
         8 => append,
         1 => (0..3u8).prop_map(|stream| delete(&format!("s{stream}"))),
+        2 => (0..4u8, any::<Option<bool>>()).prop_map(|(key, value)| {
+            let key = format!("k{key}");
+            records(&[value.map_or(remove(1, &key), |value| {
+                put(1, &key, if value { "yes" } else { "no" })
+            })])
+        }),
         1 => prop::collection::vec(any::<u8>(), 0..9),
     ];
     prop::collection::vec(command, 0..6)
 }
 
-fn run(batches: &[(u64, Vec<Vec<u8>>)], disturb: bool) -> (Vec<Outcome>, Vec<Seen>, u64) {
+/// What became of the commands, and what the store holds then.
+type Ran = (Vec<Outcome>, Vec<Seen>, Vec<Kept>, u64);
+
+fn run(batches: &[(u64, Vec<Vec<u8>>)], disturb: bool) -> Ran {
     let mut logged = Logged::new();
     let mut outcomes = Vec::new();
     for (nth, (clock, commands)) in batches.iter().enumerate() {
@@ -45,8 +54,14 @@ fn run(batches: &[(u64, Vec<Vec<u8>>)], disturb: bool) -> (Vec<Outcome>, Vec<See
         }
     }
     let all = collect(|visit| logged.store.view().read_all(0, usize::MAX, visit));
+    let kept = kept(&logged.store.view(), 1).unwrap();
     let stats = logged.store.stats();
-    (outcomes, all, stats.last_epoch_us + stats.next_position)
+    (
+        outcomes,
+        all,
+        kept,
+        stats.last_epoch_us + stats.next_position,
+    )
 }
 
 proptest! {

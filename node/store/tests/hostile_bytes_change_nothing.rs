@@ -4,10 +4,10 @@
 
 mod support;
 
-use esdb_store::{Expected, LogPosition, Outcome, Store, batch};
+use esdb_store::{Expected, LogPosition, Outcome, Space, Store, batch};
 use proptest::prelude::*;
 use std::sync::OnceLock;
-use support::{Event, append, events, open};
+use support::{Event, append, events, open, put, records, remove};
 
 fn store() -> &'static (tempfile::TempDir, Store) {
     static STORE: OnceLock<(tempfile::TempDir, Store)> = OnceLock::new();
@@ -48,6 +48,22 @@ fn every_beginning_of_a_command_is_refused() {
     let longer = [&whole[..], &[0]].concat();
     assert_eq!(apply(&longer), Outcome::Malformed);
     assert_eq!(apply(&whole), Outcome::WrongVersion { current: None });
+}
+
+#[test]
+fn every_beginning_of_a_change_of_records_is_refused() {
+    let whole = records(&[put(1, "cut", "value"), remove(2, "cut")]);
+    for cut in 0..whole.len() {
+        assert_eq!(apply(&whole[..cut]), Outcome::Malformed, "cut at {cut}");
+    }
+    let longer = [&whole[..], &[0]].concat();
+    assert_eq!(apply(&longer), Outcome::Malformed);
+    let unknown = [&whole[..6], &[3], &whole[7..]].concat();
+    assert_eq!(apply(&unknown), Outcome::Malformed);
+    let mut lies = records(&[]);
+    lies[2..6].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(apply(&lies), Outcome::Malformed);
+    assert_eq!(store().1.view().count_records(Space(1)), 0);
 }
 
 #[test]

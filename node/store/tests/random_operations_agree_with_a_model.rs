@@ -4,10 +4,10 @@
 
 mod support;
 
-use esdb_store::{Direction, Expected, Outcome, TagMatch, View};
+use esdb_store::{Direction, Expected, Outcome, Record, Space, TagMatch, View};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use support::{Event, Logged, Seen, append, collect, delete};
+use support::{Event, Logged, Seen, append, collect, delete, kept, put, records, remove};
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -23,12 +23,15 @@ enum Operation {
     Delete {
         stream: usize,
     },
+    /// Space, key, and the value to be put, if any.
+    Records(Vec<(u8, usize, Option<u32>)>),
     Checkpoint,
     Reopen,
 }
 
 const STREAMS: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
 const TYPES: [&str; 3] = ["opened", "changed", "closed"];
+const KEYS: [&str; 5] = ["", "a", "a\0", "ab", "b"];
 const TAGS: [&str; 3] = ["red", "green", "blue"];
 
 fn event() -> impl Strategy<Value = Event> {
@@ -67,6 +70,8 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(stream, expected, events)| Operation::Append { stream, expected, events }),
         3 => (0..20usize, 1..8usize).prop_map(|(nth, take)| Operation::Retry { nth, take }),
         2 => (0..STREAMS.len()).prop_map(|stream| Operation::Delete { stream }),
+        4 => prop::collection::vec((0..3u8, 0..KEYS.len(), any::<Option<u32>>()), 0..4)
+            .prop_map(Operation::Records),
         3 => Just(Operation::Checkpoint),
         1 => Just(Operation::Reopen),
     ]
@@ -80,6 +85,7 @@ struct Model {
     last_epoch: u64,
     /// Appends in the order they came, for retries.
     appends: Vec<(usize, Vec<Event>)>,
+    records: BTreeMap<(u8, &'static str), Record>,
 }
 
 impl Model {
@@ -162,7 +168,47 @@ impl Model {
         }
     }
 
+    fn change(&mut self, operations: &[(u8, usize, Option<String>)], clock: u64) -> Outcome {
+        self.last_epoch = clock.max(self.last_epoch + 1);
+        let mut existed = 0;
+        for (space, key, value) in operations {
+            let place = (*space, KEYS[*key]);
+            let before = match value {
+                Some(value) => {
+                    let record = Record {
+                        value: value.clone().into(),
+                        epoch_us: self.last_epoch,
+                        next_position: self.next_position,
+                    };
+                    self.records.insert(place, record)
+                }
+                None => self.records.remove(&place),
+            };
+            existed += u32::from(before.is_some());
+        }
+        Outcome::Recorded {
+            epoch_us: self.last_epoch,
+            next_position: self.next_position,
+            existed,
+        }
+    }
+
+    fn check_records(&self, view: &View) {
+        for space in 0..3 {
+            let of_space = self.records.iter().filter(|((at, _), _)| *at == space);
+            let expected: Vec<_> = of_space
+                .map(|((_, key), record)| ((*key).to_owned(), record.clone()))
+                .collect();
+            assert_eq!(kept(view, space).unwrap(), expected);
+            for key in KEYS {
+                let record = view.record(Space(space), key.as_bytes()).unwrap();
+                assert_eq!(record.as_ref(), self.records.get(&(space, key)));
+            }
+        }
+    }
+
     fn check(&self, view: &View) {
+        self.check_records(view);
         let all: Vec<Seen> = self.events.iter().map(|(seen, _)| seen.clone()).collect();
         assert_eq!(view.has_events().unwrap(), !all.is_empty());
         let names: BTreeMap<&str, u64> = all
@@ -294,6 +340,21 @@ proptest! {
                 Operation::Delete { stream } => {
                     let outcome = logged.apply(&[delete(STREAMS[stream])])[0];
                     prop_assert_eq!(outcome, model.delete(STREAMS[stream]));
+                }
+                Operation::Records(operations) => {
+                    let operations: Vec<_> = operations
+                        .into_iter()
+                        .map(|(space, key, value)| (space, key, value.map(|n| n.to_string())))
+                        .collect();
+                    let changes: Vec<_> = operations
+                        .iter()
+                        .map(|(space, key, value)| match value {
+                            Some(value) => put(*space, KEYS[*key], value),
+                            None => remove(*space, KEYS[*key]),
+                        })
+                        .collect();
+                    let outcome = logged.apply(&[records(&changes)])[0];
+                    prop_assert_eq!(outcome, model.change(&operations, logged.clock));
                 }
                 Operation::Checkpoint => {
                     logged.store.checkpoint().unwrap();

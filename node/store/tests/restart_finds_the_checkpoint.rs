@@ -163,13 +163,13 @@ fn another_format_is_refused_by_its_number() {
             .unwrap_err()
             .to_string()
     };
-    let newer = rewrite(&|header| header[8] = 2);
+    let newer = rewrite(&|header| header[8] = 3);
     assert!(
-        newer.contains("format is 2, this version knows 1"),
+        newer.contains("format is 3, this version knows 1 and 2"),
         "{newer}"
     );
     let torn = rewrite(&|header| {
-        header[8] = 1;
+        header[8] = 2;
         header[20] ^= 1;
     });
     assert!(torn.contains("checksum"), "{torn}");

@@ -5,17 +5,21 @@
 //! - `streams`: heads, runs, events of a stream
 //! - `order`: all events by position, and the rank of an event
 //! - `terms`: positions of a term
+//! - `records`: what is kept beside the events
 
 mod backend;
 pub(crate) mod open;
 mod order;
+mod records;
 mod streams;
 mod terms;
 
 pub(crate) use order::{DeadRuns, FAN_OUT, LEVELS, block_of};
 
 use crate::meta::{STATE, State};
-use crate::tables::{BLOCKS, EVENTS, EventRow, IN_EVENTS, IN_META, META, POSTINGS, RUNS, STREAMS};
+use crate::tables::{
+    BLOCKS, EVENTS, EventRow, IN_EVENTS, IN_META, META, POSTINGS, RECORDS, RUNS, STREAMS,
+};
 use crate::{RecordedEvent, StoreError};
 use redb::{ReadOnlyTable, ReadTransaction};
 
@@ -29,6 +33,7 @@ pub(crate) struct Disk {
     runs: ReadOnlyTable<(u64, u64), &'static [u8]>,
     postings: ReadOnlyTable<&'static [u8], &'static [u8]>,
     blocks: ReadOnlyTable<(u8, u64), &'static [u8]>,
+    records: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub state: State,
 }
 
@@ -53,6 +58,7 @@ impl Disk {
             runs: transaction.open_table(RUNS)?,
             postings: transaction.open_table(POSTINGS)?,
             blocks: transaction.open_table(BLOCKS)?,
+            records: transaction.open_table(RECORDS)?,
             state,
         })
     }

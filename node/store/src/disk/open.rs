@@ -3,10 +3,12 @@
 use super::backend::Backend;
 use crate::guard::guard;
 use crate::meta::{self, HEADER, STATE, State};
-use crate::tables::{BLOCKS, EVENTS, META, POSTINGS, RUNS, STREAMS};
+use crate::tables::{BLOCKS, EVENTS, IN_META, META, POSTINGS, RECORDS, RUNS, STREAMS};
 use crate::{Options, StoreError};
 use esdb_disk::Disk as Files;
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableHandle};
+use redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableHandle,
+};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::path::Path;
@@ -96,12 +98,36 @@ pub(crate) fn open(
     if !tables.iter().any(|table| table == META.name()) {
         return Err(format("it has no table meta".to_owned()));
     }
-    let uuid = match read.open_table(META)?.get(HEADER)? {
+    let header = match read.open_table(META)?.get(HEADER)? {
         Some(value) => meta::parse_header(value.value()).map_err(format)?,
         None => return Err(format("it has no header".to_owned())),
     };
     drop(read);
-    Ok((Handle(Some(database)), uuid))
+    if header.outdated {
+        upgrade(&database, header.uuid)?;
+    }
+    Ok((Handle(Some(database)), header.uuid))
+}
+
+/// Makes a database without records one that has none yet. From here on the version that wrote it
+/// refuses it: it would drop the commands that change records.
+fn upgrade(database: &Database, uuid: [u8; 16]) -> Result<(), StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    {
+        let mut table = transaction.open_table(META)?;
+        let state = match table.get(STATE)? {
+            Some(value) => State::open_outdated(value.value())?,
+            None => return Err(IN_META.damaged(STATE.as_bytes(), "it is missing")),
+        };
+        let mut row = Vec::new();
+        state.seal(&mut row);
+        table.insert(HEADER, meta::header(uuid).as_slice())?;
+        table.insert(STATE, row.as_slice())?;
+        transaction.open_table(RECORDS)?;
+    }
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Creates the database in `dir`: under its name it is complete or not there.
@@ -144,6 +170,7 @@ fn create(database: &Database) -> Result<[u8; 16], StoreError> {
         transaction.open_table(RUNS)?;
         transaction.open_table(POSTINGS)?;
         transaction.open_table(BLOCKS)?;
+        transaction.open_table(RECORDS)?;
     }
     transaction.commit()?;
     Ok(uuid)

@@ -4,16 +4,18 @@
 //! - `after`: what comes after a position
 //! - `order`: all events
 //! - `terms`: events by type or tag
+//! - `records`: what is kept beside the events
 
 mod after;
 mod order;
+mod records;
 mod terms;
 
 use crate::disk::DeadRuns;
 use crate::guard::{guard, guard_visit};
 use crate::memtable::Bound;
 use crate::published::Published;
-use crate::{Direction, RecordedEvent, StoreError, TagMatch};
+use crate::{Direction, RecordedEvent, Space, StoreError, TagMatch};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
@@ -25,6 +27,8 @@ pub struct View {
     pub(crate) bound: Bound,
     /// Events that exist.
     pub(crate) events: u64,
+    /// Records that exist.
+    pub(crate) records: Arc<BTreeMap<Space, u64>>,
     pub(crate) dead: Arc<OnceLock<Dead>>,
 }
 

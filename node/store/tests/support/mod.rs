@@ -2,8 +2,10 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use esdb_store::{
-    Expected, LogPosition, NewEvent, Options, Outcome, RecordedEvent, Store, batch, command,
+    Direction, Expected, LogPosition, NewEvent, Options, Outcome, Record, RecordOp, RecordedEvent,
+    Space, Store, StoreError, View, batch, command,
 };
+use std::ops::Bound;
 use std::path::Path;
 
 /// A binary term.
@@ -90,6 +92,54 @@ pub fn delete(stream: &str) -> Vec<u8> {
     out
 }
 
+pub fn put<'a>(space: u8, key: &'a str, value: &'a str) -> RecordOp<'a> {
+    RecordOp::Put {
+        space: Space(space),
+        key: key.as_bytes(),
+        value: value.as_bytes(),
+    }
+}
+
+pub fn remove(space: u8, key: &str) -> RecordOp<'_> {
+    RecordOp::Delete {
+        space: Space(space),
+        key: key.as_bytes(),
+    }
+}
+
+pub fn records(operations: &[RecordOp<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    command::records(&mut out, operations);
+    out
+}
+
+/// A record, and its key.
+pub type Kept = (String, Record);
+
+/// The records of a space, in order, first one way and then the other.
+pub fn kept(view: &View, space: u8) -> Result<Vec<Kept>, StoreError> {
+    let list = |direction| {
+        let mut records = Vec::new();
+        let mut visit = |key: &[u8], record: &Record| {
+            records.push((String::from_utf8(key.to_vec()).unwrap(), record.clone()));
+            true
+        };
+        view.records(Space(space), b"", Bound::Unbounded, direction, &mut visit)?;
+        Ok::<_, StoreError>(records)
+    };
+    let (forward, mut backward) = (list(Direction::Forward)?, list(Direction::Backward)?);
+    backward.reverse();
+    assert_eq!(forward, backward);
+    assert_eq!(forward.len() as u64, view.count_records(Space(space)));
+    for (key, record) in &forward {
+        assert_eq!(
+            view.record(Space(space), key.as_bytes())?.as_ref(),
+            Some(record)
+        );
+    }
+    Ok(forward)
+}
+
 /// A store, the log that feeds it, and the directory in which it lies.
 pub struct Logged {
     pub dir: tempfile::TempDir,
@@ -145,6 +195,11 @@ impl Logged {
 
     /// Closes the store, opens it again, and applies what it does not hold from the log.
     pub fn reopen(self) -> Self {
+        self.reopen_after(|_| {})
+    }
+
+    /// As [`Logged::reopen`], with something done to the directory between.
+    pub fn reopen_after(self, between: impl FnOnce(&Path)) -> Self {
         let Self {
             dir,
             store,
@@ -152,6 +207,7 @@ impl Logged {
             clock,
         } = self;
         drop(store);
+        between(dir.path());
         let store = open(dir.path());
         let held = store.applied().last.map_or(0, |last| last.index);
         for (at, batch) in log.iter().filter(|(at, _)| at.index > held) {
