@@ -120,7 +120,7 @@ fn create(
     match numbers {
         [] => {
             let failed = |source| WalError::io(dir, "create a segment in", source);
-            let blank = Blank::prepare(disk, dir, options.first_segment).map_err(failed)?;
+            let blank = Blank::fill(disk, dir, options.first_segment).map_err(failed)?;
             blank.install(disk, dir, uuid, 1, 0).map_err(failed)?;
         }
         // The first segment gets no record before the meta file is there.

@@ -181,8 +181,18 @@ pub struct Blank {
 }
 
 impl Blank {
-    /// Writes `size` zeros to `segment.new` and syncs it. On failure the file is removed.
+    /// Writes `size` zeros to `segment.new` and syncs it, so that installing it is quick. On failure
+    /// the file is removed.
     pub fn prepare(disk: &dyn Disk, dir: &Path, size: u64) -> io::Result<Self> {
+        let blank = Self::fill(disk, dir, size)?;
+        match blank.file.sync_data() {
+            Ok(()) => Ok(blank),
+            Err(error) => Err(discard(disk, dir, error)),
+        }
+    }
+
+    /// As [`Blank::prepare`], for one that is installed at once: the sync is left to that.
+    pub fn fill(disk: &dyn Disk, dir: &Path, size: u64) -> io::Result<Self> {
         let path = dir.join(TEMPORARY);
         let size = size.next_multiple_of(FIRST_RECORD as u64);
         if size > LARGEST {
@@ -198,13 +208,10 @@ impl Blank {
             }
             other => other?,
         };
-        let filled = fill(&*file, 0, size).and_then(|()| file.sync_data());
-        if let Err(error) = filled {
-            // The space must not stay taken by what no one will use; the first error is the one told.
-            let _ = disk.remove(&path);
-            return Err(error);
+        match fill(&*file, 0, size) {
+            Ok(()) => Ok(Self { file, size }),
+            Err(error) => Err(discard(disk, dir, error)),
         }
-        Ok(Self { file, size })
     }
 
     /// Makes it the segment `number`, durably.
@@ -241,6 +248,12 @@ impl Blank {
             offsets: Vec::new(),
         })
     }
+}
+
+/// Removes what no one will use, so that its space does not stay taken. The first error is the one told.
+fn discard(disk: &dyn Disk, dir: &Path, error: io::Error) -> io::Error {
+    let _ = disk.remove(&dir.join(TEMPORARY));
+    error
 }
 
 /// A number that nobody can guess: the standard library seeds its hashers from the system's source.

@@ -5,10 +5,36 @@ use redb::{BackendError, StorageBackend};
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// A file that the database works on.
-#[derive(Debug)]
-pub(super) struct Backend(pub Arc<dyn File>);
+#[derive(Debug, Clone)]
+pub(super) struct Backend {
+    file: Arc<dyn File>,
+    /// Nothing is synced: if the system fell now, the whole file would be made anew.
+    unfinished: Arc<AtomicBool>,
+}
+
+impl Backend {
+    /// A file that holds a database.
+    pub fn new(file: Arc<dyn File>) -> Self {
+        let unfinished = Arc::default();
+        Self { file, unfinished }
+    }
+
+    /// A file that is to hold one. Nothing in it is durable before [`Backend::finish`].
+    pub fn unfinished(file: Arc<dyn File>) -> Self {
+        let backend = Self::new(file);
+        backend.unfinished.store(true, SeqCst);
+        backend
+    }
+
+    /// Makes what was written so far durable, and from now on what the database wants to be.
+    pub fn finish(&self) -> io::Result<()> {
+        self.unfinished.store(false, SeqCst);
+        self.file.sync_data()
+    }
+}
 
 /// Only the whole file is locked: more than one process never uses it.
 fn whole(start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
@@ -20,36 +46,39 @@ fn whole(start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.0.len()
+        self.file.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_at(out, offset)
+        self.file.read_at(out, offset)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.file.set_len(length)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        match self.unfinished.load(SeqCst) {
+            true => Ok(()),
+            false => self.file.sync_data(),
+        }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_at(data, offset)
+        self.file.write_at(data, offset)
     }
 
     fn close(&self) -> io::Result<()> {
-        self.0.unlock()
+        self.file.unlock()
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         whole(start, end)?;
-        Ok(self.0.try_lock()?)
+        Ok(self.file.try_lock()?)
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
         whole(start, end)?;
-        Ok(self.0.unlock()?)
+        Ok(self.file.unlock()?)
     }
 }

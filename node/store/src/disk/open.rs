@@ -78,7 +78,7 @@ pub(crate) fn open(
     if file.is_empty().map_err(in_dir)? {
         return Err(format("it is empty".to_owned()));
     }
-    let opened = builder.create_with_backend(Backend(file));
+    let opened = builder.create_with_backend(Backend::new(file));
     let database = opened.map_err(|error| match error {
         DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
             format(error.to_string())
@@ -146,8 +146,10 @@ fn begin(
         files.remove(&unfinished).map_err(in_dir)?;
     }
     let file = files.create(&unfinished).map_err(in_dir)?;
-    let database = builder.create_with_backend(Backend(file))?;
+    let backend = Backend::unfinished(file);
+    let database = builder.create_with_backend(backend.clone())?;
     let uuid = create(&database)?;
+    backend.finish().map_err(in_dir)?;
     files.rename(&unfinished, &dir.join(FILE)).map_err(in_dir)?;
     // The file's name must be as durable as what is in it.
     files.sync_dir(dir).map_err(in_dir)?;
