@@ -76,8 +76,11 @@ pub struct Limits {
     pub queued_bytes: usize,
     /// Most large answers being prepared for one peer, or waiting for room in its queue; default 8.
     pub answers: usize,
-    /// Most connections, those whose handshake is under way included; default 1,000.
+    /// Most connections; default 1,000.
     pub connections: usize,
+    /// Most handshakes under way that peers have begun; default 256. One more takes the place of the
+    /// oldest, so that silent connections keep nobody out.
+    pub handshakes: usize,
     /// Longest time for a handshake; default 5 s.
     pub handshake: Duration,
 }
@@ -90,6 +93,7 @@ impl Default for Limits {
             queued_bytes: 256 << 20,
             answers: 8,
             connections: 1_000,
+            handshakes: 256,
             handshake: Duration::from_secs(5),
         }
     }

@@ -11,11 +11,11 @@
 //! - [`connection`]: an established connection: outgoing frames, incoming frames, control messages
 //! - [`pg`]: process groups
 //! - `services`: `net_kernel`, `rex`, the spawn requests of `erpc`, calls to other nodes
-//! - `link_up`: from a socket to a connection, dialled or accepted; `peers`: who is connected;
-//!   `dial`: connections that are made again when lost
+//! - `welcome`: peers that dial; `half_open`: how many at once; `dial`: connections that are made again when lost; `link_up`: from a
+//!   socket to a connection; `peers`: who is connected
 //! - `handshake`, `flags`: who a peer is, and what it can do
 //! - [`epmd`]: the port mapper: client and server
-//! - `raw`: short terms kept in place
+//! - `raw`: short terms kept in place; `throttle`: log lines that anybody can cause
 //!
 //! Source: "Distribution Protocol" and "EPMD Protocol", ERTS User's Guide; OTP 25.
 
@@ -29,11 +29,14 @@ pub mod process;
 
 mod dial;
 mod flags;
+mod half_open;
 mod handshake;
 mod link_up;
 mod peers;
 mod raw;
 mod services;
+mod throttle;
+mod welcome;
 
 pub use config::{Config, Cookie, Limits};
 pub use connection::{Connection, ConnectionInfo};

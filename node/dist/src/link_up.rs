@@ -1,4 +1,4 @@
-//! From a socket to a connection, accepted or dialled.
+//! From a socket to a connection: dialling, and what becomes of a peer that has shaken hands.
 
 use crate::connection::outbox::Outbox;
 use crate::connection::receipts::Receipts;
@@ -9,73 +9,23 @@ use crate::flags;
 use crate::handshake::message::Introduction;
 use crate::handshake::{self, HandshakeError, Peer};
 use crate::node::{Shared, split_name};
+use crate::peers::Added;
 use crate::process::Origin;
 use esdb_etf::Term;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use std::time::Instant;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
 
-/// Lets peers in, for ever.
-pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
-    let mut handshakes = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => match shared.permits.clone().try_acquire_owned() {
-                    Ok(permit) => {
-                        handshakes.spawn(welcome(shared.clone(), stream, address, permit));
-                    }
-                    Err(_) => tracing::warn!(%address, "refused: too many connections"),
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-            Some(_) = handshakes.join_next() => {}
-        }
-    }
-}
-
-fn introduction(shared: &Shared) -> Introduction {
+pub(crate) fn introduction(shared: &Shared) -> Introduction {
     Introduction {
         flags: flags::OURS,
         creation: shared.local.creation,
         name: shared.local.name.to_string(),
         old: false,
-    }
-}
-
-/// Shakes hands with a node that dialled.
-async fn welcome(
-    shared: Arc<Shared>,
-    mut stream: TcpStream,
-    address: SocketAddr,
-    permit: OwnedSemaphorePermit,
-) {
-    let mut name = None;
-    let ours = introduction(&shared);
-    let shake = handshake::accept(
-        &mut stream,
-        &ours,
-        &shared.config.cookie,
-        &shared.peers,
-        &mut name,
-    );
-    let result = tokio::time::timeout(shared.config.limits.handshake, shake)
-        .await
-        .unwrap_or(Err(HandshakeError::Timeout));
-    match result {
-        Ok(peer) => establish(&shared, stream, peer, false, permit),
-        Err(error @ HandshakeError::Simultaneous) => {
-            tracing::debug!(%address, peer = name, %error, "refused a connection");
-        }
-        Err(error) => tracing::warn!(%address, peer = name, %error, "refused a connection"),
     }
 }
 
@@ -98,11 +48,9 @@ pub(crate) enum DialError {
 pub(crate) async fn dial(shared: &Arc<Shared>, name: &str) -> Result<(), DialError> {
     let limit = shared.config.limits.handshake;
     let (alive, host) = split_name(name).map_err(|_| DialError::Name(name.to_owned()))?;
-    let permit = shared
-        .permits
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| HandshakeError::Limit)?;
+    if let Some(limit) = shared.peers.full() {
+        return Err(HandshakeError::Limit(limit).into());
+    }
     let mut epmd = tokio::net::lookup_host((host, shared.config.epmd_port))
         .await
         .map_err(DialError::Host)?
@@ -129,18 +77,17 @@ pub(crate) async fn dial(shared: &Arc<Shared>, name: &str) -> Result<(), DialErr
         ) => shaken.unwrap_or(Err(HandshakeError::Timeout))?,
         _ = &mut dialling.lost => return Err(HandshakeError::Simultaneous.into()),
     };
-    establish(shared, stream, peer, true, permit);
+    establish(shared, stream, peer, true)?;
     Ok(())
 }
 
-/// Serves the connection in a task of its own.
-fn establish(
+/// Serves the connection in a task of its own, unless there are too many.
+pub(crate) fn establish(
     shared: &Arc<Shared>,
     stream: TcpStream,
     peer: Peer,
     dialled: bool,
-    permit: OwnedSemaphorePermit,
-) {
+) -> Result<(), HandshakeError> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "replies to {} may be late", peer.name);
     }
@@ -162,21 +109,36 @@ fn establish(
         local: shared.local.clone(),
     }));
     // Known before the dialling is forgotten, so that the peer cannot come in between.
-    let old = shared.peers.insert(&connection);
+    let added = shared.peers.insert(&connection);
+    if let Added::Full(limit) = added {
+        return Err(HandshakeError::Limit(limit));
+    }
     let shared = shared.clone();
     tokio::spawn(async move {
-        replace(&shared, &connection, old).await;
-        serve(&shared, &connection, stream).await;
-        drop(permit);
+        match replace(&shared, &connection, added).await {
+            Ok(()) => serve(&shared, &connection, stream).await,
+            Err(error) => tracing::warn!("{} lost: {error}", connection.peer()),
+        }
     });
+    Ok(())
 }
 
 /// Closes an older connection to the same peer, until the new one has its place.
-async fn replace(shared: &Shared, connection: &Connection, mut old: Option<Connection>) {
-    while let Some(lost) = old {
-        lost.close("the peer has made a new connection");
-        lost.gone().await;
-        old = shared.peers.insert(connection);
+async fn replace(
+    shared: &Shared,
+    connection: &Connection,
+    mut added: Added,
+) -> Result<(), HandshakeError> {
+    loop {
+        match added {
+            Added::Yes => return Ok(()),
+            Added::Full(limit) => return Err(HandshakeError::Limit(limit)),
+            Added::Taken(old) => {
+                old.close("the peer has made a new connection");
+                old.gone().await;
+            }
+        }
+        added = shared.peers.insert(connection);
     }
 }
 

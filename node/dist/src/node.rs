@@ -13,6 +13,7 @@ use crate::process::{Process, Processes, key};
 use crate::services::calls::{CallError, Calls, Request};
 use crate::services::exports::{Exports, Function};
 use crate::services::{net_kernel::NetKernel, rex::Rex};
+use crate::welcome;
 use esdb_etf::{Pid, put};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long a peer has to take what is still to be sent when the node stops.
@@ -73,7 +74,6 @@ pub(crate) struct Shared {
     pub(crate) calls: Arc<Calls>,
     pub(crate) caller: Pid,
     pub(crate) pg: Pg,
-    pub(crate) permits: Arc<Semaphore>,
     pub(crate) runtime: Handle,
     pub(crate) stopping: AtomicBool,
     tasks: Mutex<JoinSet<()>>,
@@ -106,7 +106,7 @@ impl Node {
         if let Some(keeper) = keeper {
             tasks.spawn(keeper.keep());
         }
-        tasks.spawn(link_up::accept(shared.clone(), listener));
+        tasks.spawn(welcome::accept(shared.clone(), listener));
         for name in &shared.config.connect {
             tasks.spawn(dial::keep(shared.clone(), name.clone()));
         }
@@ -313,11 +313,10 @@ impl Shared {
             references: AtomicU64::new(1),
         });
         Shared {
-            permits: Arc::new(Semaphore::new(config.limits.connections)),
-            config,
             local,
             processes,
-            peers: Peers::new(name),
+            peers: Peers::new(name, config.limits.connections),
+            config,
             exports,
             calls,
             caller,

@@ -17,6 +17,18 @@ pub(crate) enum Claim {
     Insist,
     /// We hold a connection to it.
     Connected,
+    /// We hold as many connections as are allowed.
+    Full(usize),
+}
+
+/// What became of a connection that was to be added.
+pub(crate) enum Added {
+    /// It has its place.
+    Yes,
+    /// There is one to that peer.
+    Taken(Connection),
+    /// There are as many as are allowed.
+    Full(usize),
 }
 
 #[derive(Default)]
@@ -29,6 +41,8 @@ struct State {
 
 pub(crate) struct Peers {
     own: Arc<str>,
+    /// Most connections.
+    limit: usize,
     state: Mutex<State>,
     /// Changes with every connection that is made or lost.
     pub(crate) changed: watch::Sender<u64>,
@@ -57,9 +71,10 @@ impl Drop for Dialling<'_> {
 }
 
 impl Peers {
-    pub(crate) fn new(own: Arc<str>) -> Self {
+    pub(crate) fn new(own: Arc<str>, limit: usize) -> Self {
         Peers {
             own,
+            limit,
             state: Mutex::default(),
             changed: watch::Sender::new(0),
         }
@@ -80,6 +95,7 @@ impl Peers {
         }
         match state.connected.contains_key(name) {
             true => Claim::Connected,
+            false if state.connected.len() >= self.limit => Claim::Full(self.limit),
             false => Claim::Free,
         }
     }
@@ -102,6 +118,12 @@ impl Peers {
         })
     }
 
+    /// The most connections that are allowed, if there are as many.
+    pub(crate) fn full(&self) -> Option<usize> {
+        let connected = self.state.lock().connected.len();
+        (connected >= self.limit).then_some(self.limit)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Connection> {
         self.state.lock().connected.get(name).cloned()
     }
@@ -110,18 +132,21 @@ impl Peers {
         self.state.lock().connected.values().cloned().collect()
     }
 
-    /// Adds a connection, unless there is one to that peer: that one is returned.
-    pub(crate) fn insert(&self, connection: &Connection) -> Option<Connection> {
+    /// Adds a connection, if there is none to that peer.
+    pub(crate) fn insert(&self, connection: &Connection) -> Added {
         let mut state = self.state.lock();
         if let Some(old) = state.connected.get(connection.peer()) {
-            return Some(old.clone());
+            return Added::Taken(old.clone());
+        }
+        if state.connected.len() >= self.limit {
+            return Added::Full(self.limit);
         }
         state
             .connected
             .insert(connection.0.peer.clone(), connection.clone());
         drop(state);
         self.changed.send_modify(|n| *n += 1);
-        None
+        Added::Yes
     }
 
     pub(crate) fn remove(&self, connection: &Connection) {

@@ -4,6 +4,7 @@
 use super::{
     ALIVE2_REQ, ALIVE2_RESP, ALIVE2_X_RESP, NAMES_REQ, PORT_PLEASE2_REQ, PORT2_RESP, VERSION,
 };
+use crate::half_open::HalfOpen;
 use crate::handshake::random;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -16,8 +17,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Most connections at once, as many as descriptors that a port mapper normally has.
+/// Most connections at once that have asked something, as many as descriptors that a port mapper
+/// normally has.
 const CONNECTIONS: usize = 1_000;
+/// Most connections at once that have not asked yet.
+const ASKING: usize = 256;
 /// Longest time until a client has asked.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -68,28 +72,34 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 async fn accept(listener: TcpListener, own_port: u16, names: Names, permits: Arc<Semaphore>) {
-    let mut clients = JoinSet::new();
+    let mut asking = HalfOpen::new(ASKING);
+    let mut asked = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    if let Ok(permit) = permits.clone().try_acquire_owned() {
-                        let names = names.clone();
-                        clients.spawn(async move {
-                            let _permit = permit;
-                            let _hung_up = serve(stream, own_port, &names).await;
-                        });
-                    }
+                Ok((stream, address)) => {
+                    asking.begin(address, request(stream));
                 }
                 // Out of descriptors, most likely: some will be given back.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
-            Some(_) = clients.join_next() => {}
+            request = asking.next() => {
+                let permit = permits.clone().try_acquire_owned();
+                if let (Some(Ok((stream, request))), Ok(permit)) = (request, permit) {
+                    let names = names.clone();
+                    asked.spawn(async move {
+                        let _hung_up = answer(stream, &request, own_port, &names).await;
+                        drop(permit);
+                    });
+                }
+            }
+            Some(_) = asked.join_next() => {}
         }
     }
 }
 
-async fn serve(mut stream: TcpStream, own_port: u16, names: &Names) -> io::Result<()> {
+/// What the client asks.
+async fn request(mut stream: TcpStream) -> io::Result<(TcpStream, Vec<u8>)> {
     let request = tokio::time::timeout(PATIENCE, async {
         let len = stream.read_u16().await?;
         let mut request = vec![0; usize::from(len)];
@@ -97,6 +107,15 @@ async fn serve(mut stream: TcpStream, own_port: u16, names: &Names) -> io::Resul
         io::Result::Ok(request)
     })
     .await??;
+    Ok((stream, request))
+}
+
+async fn answer(
+    mut stream: TcpStream,
+    request: &[u8],
+    own_port: u16,
+    names: &Names,
+) -> io::Result<()> {
     match request.split_first() {
         Some((&ALIVE2_REQ, fields)) if is_local(&stream) => alive(stream, fields, names).await,
         Some((&PORT_PLEASE2_REQ, name)) => {

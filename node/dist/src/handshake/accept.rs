@@ -21,14 +21,19 @@ pub(crate) async fn accept(
         message::write(stream, &message::status("not_allowed")).await?;
         return Err(error);
     }
-    let status = match peers.claim(&peer.name) {
+    let claim = peers.claim(&peer.name);
+    let status = match &claim {
         _ if peer.name == ours.name => "not_allowed",
         Claim::Free => "ok",
         Claim::Yield => "ok_simultaneous",
         Claim::Insist => "nok",
         Claim::Connected => "alive",
+        Claim::Full(_) => "not_allowed",
     };
     message::write(stream, &message::status(status)).await?;
+    if let Claim::Full(limit) = claim {
+        return Err(HandshakeError::Limit(limit));
+    }
     match status {
         "nok" => return Err(HandshakeError::Simultaneous),
         "not_allowed" => return Err(HandshakeError::Name(peer.name)),

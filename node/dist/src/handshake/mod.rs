@@ -39,8 +39,10 @@ pub(crate) enum HandshakeError {
     Refused(String),
     #[error("the peer is dialling, too, and its connection is the one that counts")]
     Simultaneous,
-    #[error("too many connections")]
-    Limit,
+    #[error("there are {0} connections, and no more are allowed")]
+    Limit(usize),
+    #[error("more than {0} handshakes were under way, and it was the oldest")]
+    GaveWay(usize),
 }
 
 /// What a peer has proved itself to be.

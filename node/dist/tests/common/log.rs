@@ -1,7 +1,7 @@
 //! What this process logs.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 #[derive(Clone)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
@@ -17,8 +17,13 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Everything from now on, at all levels; once in a process.
+    /// Everything from the first call on, at all levels, of all tests of this process.
     pub fn capture() -> Log {
+        static LOG: LazyLock<Log> = LazyLock::new(Log::start);
+        LOG.clone()
+    }
+
+    fn start() -> Log {
         let log = Log(Arc::default());
         let writer = log.clone();
         tracing_subscriber::fmt()

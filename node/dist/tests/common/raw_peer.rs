@@ -1,7 +1,9 @@
 //! A peer made by hand, for what a BEAM node does not do of itself.
 
 use super::COOKIE;
+use esdb_etf::{Pid, put};
 use md5::{Digest, Md5};
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -12,6 +14,8 @@ pub struct RawPeer {
     pub stream: TcpStream,
     pub name: String,
     pub creation: u32,
+    /// Sends each byte by itself.
+    pub byte_by_byte: bool,
 }
 
 impl RawPeer {
@@ -22,13 +26,26 @@ impl RawPeer {
             stream,
             name: name.to_owned(),
             creation: 77,
+            byte_by_byte: false,
         }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let size = if self.byte_by_byte {
+            1
+        } else {
+            bytes.len().max(1)
+        };
+        for part in bytes.chunks(size) {
+            self.stream.write_all(part).await?;
+        }
+        Ok(())
     }
 
     pub async fn packet(&mut self, message: &[u8]) {
         let mut packet = (message.len() as u16).to_be_bytes().to_vec();
         packet.extend_from_slice(message);
-        self.stream.write_all(&packet).await.unwrap();
+        self.send(&packet).await.unwrap();
     }
 
     pub async fn answer(&mut self) -> Vec<u8> {
@@ -80,12 +97,41 @@ impl RawPeer {
     }
 
     pub async fn frame(&mut self, frame: &[u8]) {
+        let mut packet = (frame.len() as u32).to_be_bytes().to_vec();
+        packet.extend_from_slice(frame);
         // The other side may have hung up already.
-        let _written = self
-            .stream
-            .write_all(&(frame.len() as u32).to_be_bytes())
-            .await;
-        let _written = self.stream.write_all(frame).await;
+        let _written = self.send(&packet).await;
+    }
+
+    /// Whether the process `echo` answers on this connection; otherwise it has been closed.
+    pub async fn is_answered(&mut self) -> bool {
+        let from = Pid {
+            node: Arc::from(self.name.as_str()),
+            id: 51,
+            serial: 0,
+            creation: self.creation,
+        };
+        let mut call = vec![112, 131];
+        put::tuple(&mut call, 4);
+        put::integer(&mut call, 6);
+        from.put(&mut call);
+        put::atom(&mut call, "");
+        put::atom(&mut call, "echo");
+        call.push(131);
+        put::tuple(&mut call, 3);
+        put::atom(&mut call, "$gen_call");
+        put::tuple(&mut call, 2);
+        from.put(&mut call);
+        put::integer(&mut call, 4711);
+        put::atom(&mut call, "the_answer");
+        self.frame(&call).await;
+        loop {
+            match self.next_frame().await {
+                None => return false,
+                Some(frame) if frame.ends_with(b"the_answer") => return true,
+                Some(_) => {}
+            }
+        }
     }
 
     /// The next frame that is no tick; none if the other side has hung up.
