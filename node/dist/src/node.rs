@@ -198,7 +198,8 @@ impl Node {
         self.0.pg.leave(scope, group, pids);
     }
 
-    /// Lets `gate` decide when a node that connects from now on is first told of the groups.
+    /// Lets `gate` decide when the scope at a node, each time that it is found, is first told of the
+    /// groups. For scopes that are first joined after this.
     pub fn hold_first_sync(&self, gate: Arc<SyncGate>) {
         self.0.pg.set_gate(gate);
     }

@@ -13,7 +13,7 @@ use common::echo::Echo;
 use common::{Cluster, beam::Beam, pid, until};
 use esdb_etf::Pid;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const SCOPE: &str = "a_scope";
 
@@ -151,19 +151,19 @@ async fn not_before_the_gate_is_open() {
     start_scope(&mut beam);
     let node = cluster.node().await;
     let (asked, gate) = (
-        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU32::new(0)),
         Arc::new(tokio::sync::Notify::new()),
     );
     let (noted, opened) = (asked.clone(), gate.clone());
     node.hold_first_sync(Arc::new(move |_| {
-        noted.store(true, Ordering::Relaxed);
+        noted.fetch_add(1, Ordering::Relaxed);
         let opened = opened.clone();
         Box::pin(async move { opened.notified().await })
     }));
     let a = node.spawn(Echo::new().0);
     node.pg_join(SCOPE, "one", std::slice::from_ref(&a));
     assert_eq!(beam.ping(node.name()), "pong");
-    until("the gate was asked", || asked.load(Ordering::Relaxed)).await;
+    until("the gate was asked", || asked.load(Ordering::Relaxed) == 1).await;
     // The scope has met ours, so it would know the members by now.
     let monitored = "length(element(2, process_info(Scope, monitors)))";
     until("the scopes know each other", || beam.eval(monitored) == "1").await;
@@ -176,6 +176,17 @@ async fn not_before_the_gate_is_open() {
     gate.notify_one();
     found(&mut beam, "one", &[&a]).await;
     found(&mut beam, "two", &[&a]).await;
+    // The next scope process may belong to another client.
+    beam.eval("gen_server:stop(Scope)");
+    beam.forget("Scope");
+    start_scope(&mut beam);
+    until("the gate was asked again", || {
+        asked.load(Ordering::Relaxed) == 2
+    })
+    .await;
+    assert_eq!(members(&mut beam, "one"), "[]");
+    gate.notify_one();
+    found(&mut beam, "one", &[&a]).await;
     node.shutdown().await;
 }
 

@@ -77,7 +77,7 @@ impl Clients {
         }
     }
 
-    /// Asks a node that has just connected. To be over before it is told of our groups.
+    /// Asks a node on which clients look for workers. To be over before it is told of our groups.
     pub(crate) async fn greet(self: Arc<Self>, connection: Connection) {
         // Nodes that have gone are forgotten, other starts of this one too.
         self.known.lock().retain(|(name, creation), _| {

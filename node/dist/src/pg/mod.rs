@@ -16,15 +16,13 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// What must be over before a newly connected node is told of the groups.
+/// What must be over before the scope at a node is told of the groups.
 pub type SyncGate = dyn Fn(&Connection) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 #[derive(Default)]
 pub(crate) struct Pg {
     scopes: Mutex<BTreeMap<String, Arc<Scope>>>,
     gate: Mutex<Option<Arc<SyncGate>>>,
-    /// Connections that are waiting at the gate.
-    held: Mutex<Vec<Connection>>,
 }
 
 impl Pg {
@@ -68,47 +66,25 @@ impl Pg {
         if let Some(scope) = scopes.get(name) {
             return scope.clone();
         }
-        let scope = Arc::new(Scope::new(name, shared.processes.new_pid()));
+        let gate = self.gate.lock().clone();
+        let scope = Arc::new(Scope::new(name, shared.processes.new_pid(), gate));
         shared.processes.insert(&scope.pid, scope.clone());
         shared.processes.register(name, &scope.pid);
         scopes.insert(name.to_owned(), scope.clone());
         drop(scopes);
         for connection in shared.peers.all() {
-            let released = !self.is_held(&connection);
-            scope.connected(&shared.runtime, &connection, released);
+            scope.connected(&shared.runtime, &connection);
         }
         scope
     }
 
-    fn is_held(&self, connection: &Connection) -> bool {
-        self.held.lock().iter().any(|held| held.is_same(connection))
-    }
-
-    pub(crate) fn connected(&self, shared: &Arc<Shared>, connection: &Connection) {
-        let gate = self.gate.lock().clone();
-        if let Some(gate) = &gate {
-            self.held.lock().push(connection.clone());
-            let (shared, connection) = (shared.clone(), connection.clone());
-            let open = gate(&connection);
-            tokio::spawn(async move {
-                open.await;
-                shared.pg.release(&connection);
-            });
-        }
+    pub(crate) fn connected(&self, shared: &Shared, connection: &Connection) {
         for scope in self.all() {
-            scope.connected(&shared.runtime, connection, gate.is_none());
-        }
-    }
-
-    fn release(&self, connection: &Connection) {
-        self.held.lock().retain(|held| !held.is_same(connection));
-        for scope in self.all() {
-            scope.release(connection);
+            scope.connected(&shared.runtime, connection);
         }
     }
 
     pub(crate) fn disconnected(&self, connection: &Connection) {
-        self.held.lock().retain(|held| !held.is_same(connection));
         for scope in self.all() {
             scope.disconnected(connection);
         }

@@ -1,6 +1,6 @@
 //! One scope: its groups, and the scope processes of the peers that are told of them.
 
-use super::message;
+use super::{SyncGate, message};
 use crate::connection::Connection;
 use crate::gen_server::{self, Request};
 use crate::process::{Origin, Process};
@@ -22,6 +22,7 @@ const LAST_DELAY: Duration = Duration::from_secs(2);
 pub(crate) struct Scope {
     pub(crate) name: String,
     pub(crate) pid: Pid,
+    gate: Option<Arc<SyncGate>>,
     state: Mutex<State>,
 }
 
@@ -38,10 +39,10 @@ struct Peer {
     scope: Option<Raw>,
     /// The monitor of its scope process.
     monitor: Option<Reference>,
-    /// It may be told of the groups.
+    /// Its scope process may be told of the groups.
     released: bool,
-    /// Its scope process has ended.
-    lost: Arc<Notify>,
+    /// Its scope process is another, or has ended.
+    changed: Arc<Notify>,
     keeper: JoinHandle<()>,
 }
 
@@ -65,10 +66,11 @@ impl Peer {
 }
 
 impl Scope {
-    pub(crate) fn new(name: &str, pid: Pid) -> Self {
+    pub(crate) fn new(name: &str, pid: Pid, gate: Option<Arc<SyncGate>>) -> Self {
         Scope {
             name: name.to_owned(),
             pid,
+            gate,
             state: Mutex::default(),
         }
     }
@@ -104,12 +106,7 @@ impl Scope {
     }
 
     /// Begins to speak with the scope at a peer.
-    pub(crate) fn connected(
-        self: &Arc<Self>,
-        runtime: &Handle,
-        connection: &Connection,
-        released: bool,
-    ) {
+    pub(crate) fn connected(self: &Arc<Self>, runtime: &Handle, connection: &Connection) {
         let mut state = self.state.lock();
         if state
             .peers
@@ -118,23 +115,34 @@ impl Scope {
         {
             return;
         }
-        let lost = Arc::new(Notify::new());
-        let keeper = runtime.spawn(keep(self.clone(), connection.clone(), lost.clone()));
+        let changed = Arc::new(Notify::new());
+        let keeper = runtime.spawn(keep(self.clone(), connection.clone(), changed.clone()));
         state.peers.push(Peer {
             connection: connection.clone(),
             scope: None,
             monitor: None,
-            released,
-            lost,
+            released: false,
+            changed,
             keeper,
         });
     }
 
-    /// The peer may be told of the groups from now on.
-    pub(crate) fn release(&self, connection: &Connection) {
+    /// The scope process of the peer, and whether it may be told of the groups.
+    fn at(&self, connection: &Connection) -> (Option<Raw>, bool) {
+        let mut found = (None, false);
+        self.with(connection, |peer, _| {
+            found = (peer.scope.clone(), peer.released);
+        });
+        found
+    }
+
+    /// The peer's scope process may be told of the groups from now on, if it is still the same.
+    fn release(&self, connection: &Connection, scope: &Raw) {
         self.with(connection, |peer, groups| {
-            peer.released = true;
-            peer.sync(&self.pid, groups);
+            if peer.scope.as_ref() == Some(scope) {
+                peer.released = true;
+                peer.sync(&self.pid, groups);
+            }
         });
     }
 
@@ -161,14 +169,9 @@ impl Scope {
         }
     }
 
-    /// Asks the peer's scope for its groups, unless it is known; true if it was unknown.
-    fn discover(&self, connection: &Connection) -> bool {
-        let mut unknown = false;
+    /// Asks the peer's scope for its groups.
+    fn discover(&self, connection: &Connection) {
         self.with(connection, |peer, _| {
-            unknown = peer.scope.is_none();
-            if !unknown {
-                return;
-            }
             connection.send_to_name(&self.pid, &self.name, true, |out| {
                 message::discover(out, &self.pid);
             });
@@ -178,21 +181,30 @@ impl Scope {
                 peer.monitor = Some(connection.monitor(&self.pid, &name));
             }
         });
-        unknown
     }
 }
 
-/// Asks until the peer's scope has answered, and again when it has ended. A name that nobody has
-/// yet swallows the question, so it is repeated.
-async fn keep(scope: Arc<Scope>, connection: Connection, lost: Arc<Notify>) {
+/// Asks until the peer's scope has answered, tells it of the groups when it may, and begins again when
+/// it has ended. A name that nobody has yet swallows the question, so it is repeated.
+async fn keep(scope: Arc<Scope>, connection: Connection, changed: Arc<Notify>) {
     let mut delay = FIRST_DELAY;
     loop {
-        if scope.discover(&connection) {
-            let _asked_earlier = tokio::time::timeout(delay, lost.notified()).await;
-            delay = (delay * 2).min(LAST_DELAY);
-        } else {
-            lost.notified().await;
-            delay = FIRST_DELAY;
+        match scope.at(&connection) {
+            (None, _) => {
+                scope.discover(&connection);
+                let _no_answer_yet = tokio::time::timeout(delay, changed.notified()).await;
+                delay = (delay * 2).min(LAST_DELAY);
+            }
+            (Some(process), false) => {
+                if let Some(gate) = &scope.gate {
+                    gate(&connection).await;
+                }
+                scope.release(&connection, &process);
+            }
+            (Some(_), true) => {
+                changed.notified().await;
+                delay = FIRST_DELAY;
+            }
         }
     }
 }
@@ -202,8 +214,11 @@ impl Process for Scope {
         let known = |scope: Term<'_>, answer: bool| {
             if scope.kind() == Kind::Pid {
                 self.with(origin.connection, |peer, groups| {
-                    peer.scope = Some(scope.as_bytes().into());
-                    if answer {
+                    if peer.scope.as_deref() != Some(scope.as_bytes()) {
+                        peer.scope = Some(scope.as_bytes().into());
+                        peer.released = false;
+                        peer.changed.notify_one();
+                    } else if answer {
                         peer.sync(&self.pid, groups);
                     }
                 });
@@ -233,9 +248,10 @@ impl Process for Scope {
             if peer.monitor.is_some() && peer.monitor == reference {
                 peer.monitor = None;
                 peer.scope = None;
+                peer.released = false;
                 // One that never was is asked for again in time.
                 if !reason.is_atom("noproc") {
-                    peer.lost.notify_one();
+                    peer.changed.notify_one();
                 }
             }
         });
