@@ -131,7 +131,12 @@ impl Clients {
             ?version,
             "asked for its client library"
         );
-        self.known.lock().insert(key(connection), answer);
+        let mut known = self.known.lock();
+        let entry = known.entry(key(connection)).or_insert(answer);
+        // What a node has told remains true when it is too busy to tell it again.
+        if version.is_some() || !matches!(entry, Answer::Version(_)) {
+            *entry = answer;
+        }
     }
 }
 
