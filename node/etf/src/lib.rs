@@ -9,11 +9,13 @@
 //! - [`scan`]: the loop that checks a term and finds its end; `cursor`: one head of it;
 //!   `float`: floats written as text
 //! - `keys`: no map holds a key twice; `digest`: equal numbers for equal keys
+//! - `canonical`: equal bytes for equal terms; `phash2`: the hash that BEAM nodes share
 //! - [`id`]: process identifiers and references, owned
 //! - [`put`]: writing terms
 //!
 //! Source: "External Term Format", ERTS User's Guide.
 
+mod canonical;
 mod cursor;
 mod digest;
 pub mod error;
@@ -21,6 +23,7 @@ mod float;
 pub mod id;
 mod keys;
 pub mod parts;
+mod phash2;
 pub mod put;
 pub mod scan;
 pub mod tag;

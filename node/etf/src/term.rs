@@ -1,7 +1,8 @@
 //! A checked slice that holds one term, and what can be asked of it.
 
 use crate::parts::{Atom, List, Map, Tuple};
-use crate::{Error, Pid, Reference, VERSION, float, keys, scan, tag};
+use crate::{Error, Pid, Reference, VERSION, canonical, float, keys, phash2, scan, tag};
+use std::borrow::Cow;
 
 /// One well-formed term, without version byte. Copying it copies a pointer and a length.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,6 +111,18 @@ impl<'a> Term<'a> {
         keys::check(self.0)
     }
 
+    /// `erlang:phash2/1` of the term: a number below 2^27 that is the same on every node.
+    pub fn phash2(self) -> u32 {
+        phash2::phash2(self.0)
+    }
+
+    /// The one spelling that all terms equal to this one have: `A =:= B` on a BEAM node exactly
+    /// when their canonical bytes are the same. As on nodes before OTP 27, -0.0 is 0.0. `None` if
+    /// it has more than `limit` bytes, which is found out without writing more than that.
+    pub fn canonical(self, limit: usize) -> Option<Cow<'a, [u8]>> {
+        canonical::canonical(self, limit)
+    }
+
     /// The bytes as they came.
     pub fn as_bytes(self) -> &'a [u8] {
         self.0
@@ -176,8 +189,10 @@ impl<'a> Term<'a> {
         match self.tag() {
             tag::SMALL_INTEGER => Some(self.uint(1, 1) as i64),
             tag::INTEGER => Some(i64::from(self.uint(1, 4) as u32 as i32)),
-            tag::SMALL_BIG => big_i64(self.uint(2, 1) != 0, self.from(3)),
-            tag::LARGE_BIG => big_i64(self.uint(5, 1) != 0, self.from(6)),
+            tag::SMALL_BIG | tag::LARGE_BIG => {
+                let (negative, magnitude) = self.magnitude();
+                big_i64(negative, magnitude)
+            }
             _ => None,
         }
     }
@@ -185,6 +200,17 @@ impl<'a> Term<'a> {
     /// The integer, if it is one between 0 and 2^63 - 1.
     pub fn as_u64(self) -> Option<u64> {
         self.as_i64().and_then(|n| u64::try_from(n).ok())
+    }
+
+    /// Of an integer in one of the two big formats: whether it is negative, and the little-endian
+    /// bytes of its magnitude, of which the last is not zero. Of any other term: no bytes.
+    pub fn magnitude(self) -> (bool, &'a [u8]) {
+        let skip = match self.tag() {
+            tag::SMALL_BIG => 2,
+            tag::LARGE_BIG => 5,
+            _ => return (false, &[]),
+        };
+        (self.uint(skip, 1) != 0, significant(self.from(skip + 1)))
     }
 
     /// The float, if it is one.
@@ -268,13 +294,17 @@ impl<'a> Term<'a> {
     }
 }
 
-/// Little-endian magnitude and sign of a big integer, if it fits.
+/// A magnitude without the zero bytes at its end.
+fn significant(magnitude: &[u8]) -> &[u8] {
+    let last = magnitude.iter().rposition(|b| *b != 0);
+    magnitude
+        .get(..last.map_or(0, |last| last + 1))
+        .unwrap_or_default()
+}
+
+/// The integer of this sign and these significant bytes, if it fits.
 fn big_i64(negative: bool, magnitude: &[u8]) -> Option<i64> {
-    let significant = magnitude
-        .iter()
-        .rposition(|b| *b != 0)
-        .map_or(0, |last| last + 1);
-    let digits = magnitude.get(..significant).filter(|d| d.len() <= 8)?;
+    let digits = Some(magnitude).filter(|d| d.len() <= 8)?;
     let n = digits
         .iter()
         .rev()

@@ -4,6 +4,7 @@
 %%   g <seed> <count>   -> list of <count> random terms in the external format, framed like d
 %%   d (<size> <term>)* -> one byte for each term: 1 if binary_to_term takes it, otherwise 0
 %%   e (<size> <term>)* -> one byte for each two terms: 1 if they are equal, otherwise 0
+%%   h (<size> <term>)* -> erlang:phash2/1 of each term, in four bytes
 -mode(compile).
 -define(DEPTH, 3).
 
@@ -30,6 +31,8 @@ answer($g, <<Seed:32, Count:32>>) ->
      end || _ <- lists:seq(1, Count)];
 answer($d, Frames) ->
     [decode(Bytes, fun(_) -> 1 end) || Bytes <- frames(Frames)];
+answer($h, Frames) ->
+    [<<(erlang:phash2(binary_to_term(Bytes))):32>> || Bytes <- frames(Frames)];
 answer($e, Frames) ->
     equal(frames(Frames)).
 

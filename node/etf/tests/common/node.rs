@@ -37,16 +37,27 @@ impl Node {
         answer
     }
 
-    fn verdicts<T: AsRef<[u8]>>(&mut self, command: u8, terms: &[T]) -> Vec<bool> {
+    fn ask_about<T: AsRef<[u8]>>(&mut self, command: u8, terms: &[T]) -> Vec<u8> {
         let mut request = vec![command];
         for term in terms {
             request.extend((term.as_ref().len() as u32).to_be_bytes());
             request.extend(term.as_ref());
         }
         self.ask(&request)
-            .into_iter()
-            .map(|verdict| verdict == 1)
-            .collect()
+    }
+
+    fn verdicts<T: AsRef<[u8]>>(&mut self, command: u8, terms: &[T]) -> Vec<bool> {
+        let verdicts = self.ask_about(command, terms);
+        verdicts.into_iter().map(|verdict| verdict == 1).collect()
+    }
+
+    /// `erlang:phash2/1` of each of `terms`.
+    #[allow(dead_code)]
+    pub fn phash2<T: AsRef<[u8]>>(&mut self, terms: &[T]) -> Vec<u32> {
+        let hashes = self.ask_about(b'h', terms);
+        assert_eq!(hashes.len(), 4 * terms.len());
+        let hash = |bytes: &[u8; 4]| u32::from_be_bytes(*bytes);
+        hashes.as_chunks().0.iter().map(hash).collect()
     }
 
     /// For each of `terms`, whether `binary_to_term` takes it.
