@@ -1,0 +1,123 @@
+//! The fields of an event, by the names that clients give them, and as terms.
+
+use esdb_etf::{Term, put};
+use esdb_store::RecordedEvent;
+use std::cell::OnceCell;
+
+/// A field of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    EventId,
+    EventType,
+    Stream,
+    Version,
+    Data,
+    Metadata,
+    Tags,
+    Timestamp,
+    EpochUs,
+    DataContentType,
+    MetadataContentType,
+}
+
+/// How many fields there are.
+pub(crate) const FIELDS: usize = Field::MetadataContentType as usize + 1;
+
+impl Field {
+    pub const ALL: [Field; FIELDS] = [
+        Field::EventId,
+        Field::EventType,
+        Field::Stream,
+        Field::Version,
+        Field::Data,
+        Field::Metadata,
+        Field::Tags,
+        Field::Timestamp,
+        Field::EpochUs,
+        Field::DataContentType,
+        Field::MetadataContentType,
+    ];
+
+    /// The field that the Erlang record, or ExESDB's struct, calls `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "event_id" => Field::EventId,
+            "event_type" => Field::EventType,
+            "stream_id" | "event_stream_id" => Field::Stream,
+            "version" | "event_number" => Field::Version,
+            "data" => Field::Data,
+            "metadata" => Field::Metadata,
+            "tags" => Field::Tags,
+            "timestamp" => Field::Timestamp,
+            "epoch_us" | "created_epoch" => Field::EpochUs,
+            "data_content_type" => Field::DataContentType,
+            "metadata_content_type" => Field::MetadataContentType,
+            _ => return None,
+        })
+    }
+}
+
+/// An event, and the terms that its long fields hold, each checked no more than once.
+pub(crate) struct Event<'a> {
+    pub recorded: &'a RecordedEvent<'a>,
+    data: OnceCell<Option<Term<'a>>>,
+    metadata: OnceCell<Option<Term<'a>>>,
+}
+
+impl<'a> Event<'a> {
+    pub fn new(recorded: &'a RecordedEvent<'a>) -> Self {
+        Self {
+            recorded,
+            data: OnceCell::new(),
+            metadata: OnceCell::new(),
+        }
+    }
+
+    /// What `then` says of the field's value. `None` if the field holds no term, which only a
+    /// damaged event's does.
+    pub fn with<R>(&self, field: Field, then: impl FnOnce(Term<'_>) -> R) -> Option<R> {
+        let event = self.recorded;
+        let bytes = match field {
+            Field::Data => return self.data().map(then),
+            Field::Metadata => return self.metadata().map(then),
+            Field::Version => return integer(event.version, then),
+            Field::Timestamp => return integer(event.epoch_us / 1000, then),
+            Field::EpochUs => return integer(event.epoch_us, then),
+            Field::Stream => {
+                let mut bytes = Vec::new();
+                put::binary(&mut bytes, event.stream);
+                return Term::parse(&bytes).ok().map(then);
+            }
+            Field::EventId => event.id,
+            Field::EventType => event.event_type,
+            Field::Tags => event.tags,
+            Field::DataContentType => event.data_content_type,
+            Field::MetadataContentType => event.metadata_content_type,
+        };
+        Term::parse(bytes).ok().map(then)
+    }
+
+    fn data(&self) -> Option<Term<'a>> {
+        let parse = || Term::parse(self.recorded.data).ok();
+        *self.data.get_or_init(parse)
+    }
+
+    fn metadata(&self) -> Option<Term<'a>> {
+        let parse = || Term::parse(self.recorded.metadata).ok();
+        *self.metadata.get_or_init(parse)
+    }
+
+    /// The bytes of each tag.
+    pub fn tags(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let list = Term::parse(self.recorded.tags)
+            .ok()
+            .and_then(|term| term.as_list());
+        list.into_iter().flatten().filter_map(Term::as_binary)
+    }
+}
+
+fn integer<R>(n: u64, then: impl FnOnce(Term<'_>) -> R) -> Option<R> {
+    let mut bytes = Vec::new();
+    put::unsigned(&mut bytes, n);
+    Term::parse(&bytes).ok().map(then)
+}
