@@ -15,6 +15,9 @@ use crate::{Error, Term, tag};
 /// Most levels of maps of two keys or more around a value, and of any terms inside a key.
 const MAX_DEPTH: usize = 10_000;
 
+/// Room for the keys of so many closed maps is used again, if it is for no more than so many keys.
+const MAX_SPARE: usize = 16;
+
 #[derive(Clone, Copy, PartialEq)]
 enum Shape {
     /// Maps: keys and values take turns, a key comes when an even number of terms is left.
@@ -35,8 +38,8 @@ struct Open {
     inside: u64,
     /// Offset of the term.
     at: usize,
-    /// Where the digests of its keys begin.
-    keys: usize,
+    /// Digests of a map's keys; room for all of them from the begin.
+    keys: Vec<u64>,
     digest: u64,
 }
 
@@ -48,7 +51,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Error> {
     let mut walk = Walk {
         cursor: Cursor::new(bytes),
         open: Vec::new(),
-        keys: Vec::new(),
+        spare: Vec::new(),
     };
     walk.skip(1)?;
     while let Some(top) = walk.open.last() {
@@ -63,8 +66,8 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Error> {
 struct Walk<'a> {
     cursor: Cursor<'a>,
     open: Vec<Open>,
-    /// Digests of the keys of the open maps.
-    keys: Vec<u64>,
+    /// Empty, for the keys of the next maps.
+    spare: Vec<Vec<u64>>,
 }
 
 impl<'a> Walk<'a> {
@@ -101,9 +104,18 @@ impl<'a> Walk<'a> {
         inside: u64,
         at: usize,
     ) -> Result<(), Error> {
-        if self.open.len() >= MAX_DEPTH {
+        let depth = self.open.len();
+        if depth >= MAX_DEPTH {
             return Err(Error::Malformed { what: "depth", at });
         }
+        if depth == self.open.capacity() {
+            self.open
+                .reserve_exact((3 * depth).clamp(16, MAX_DEPTH - depth));
+        }
+        let keys = match shape {
+            Shape::Map => self.room(left as usize / 2),
+            Shape::List | Shape::Other => Vec::new(),
+        };
         let digest = 0;
         self.open.push(Open {
             shape,
@@ -111,10 +123,20 @@ impl<'a> Walk<'a> {
             left,
             inside,
             at,
-            keys: self.keys.len(),
+            keys,
             digest,
         });
         Ok(())
+    }
+
+    /// Room for `count` keys, all of which are there: each pair of a map has at least two bytes, so
+    /// its keys take at most four times as much memory as the map.
+    fn room(&mut self, count: usize) -> Vec<u64> {
+        let spare = self.spare.pop().unwrap_or_default();
+        match spare.capacity() >= count {
+            true => spare,
+            false => Vec::with_capacity(count),
+        }
     }
 
     /// Goes on with the innermost open term.
@@ -171,10 +193,10 @@ impl<'a> Walk<'a> {
             return;
         };
         match top.shape {
-            Shape::Map if top.left % 2 == 1 => self.keys.push(digest),
+            Shape::Map if top.left % 2 == 1 => top.keys.push(digest),
             Shape::Map => {
                 // In whatever order the pairs come, their sum is the same.
-                let key = self.keys.last().copied().unwrap_or_default();
+                let key = top.keys.last().copied().unwrap_or_default();
                 top.digest = top.digest.wrapping_add(mix(mix(digest::MAP, key), digest));
             }
             // `[|Tail]`, which is `Tail`.
@@ -186,19 +208,21 @@ impl<'a> Walk<'a> {
 
     /// Ends the innermost open term.
     fn close(&mut self) -> Result<(), Error> {
-        let Some(done) = self.open.pop() else {
+        let Some(mut done) = self.open.pop() else {
             return Ok(());
         };
         if done.shape == Shape::Map {
-            let keys = self.keys.get_mut(done.keys..).unwrap_or_default();
-            keys.sort_unstable();
-            if keys.windows(2).any(|pair| pair.first() == pair.last()) {
+            done.keys.sort_unstable();
+            if done.keys.windows(2).any(|pair| pair.first() == pair.last()) {
                 return Err(Error::Malformed {
                     what: "map key",
                     at: done.at,
                 });
             }
-            self.keys.truncate(done.keys);
+            if done.keys.capacity() <= MAX_SPARE && self.spare.len() < MAX_SPARE {
+                done.keys.clear();
+                self.spare.push(done.keys);
+            }
         }
         if done.in_key {
             self.deliver(done.digest);

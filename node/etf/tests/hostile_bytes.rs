@@ -3,10 +3,14 @@
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing)]
 
 mod common;
+#[path = "../../../tests/recorded/recorded.rs"]
+mod recorded;
 
 use allocation_counter::measure;
-use common::{Rng, mutate, rebuild};
+use common::read::read;
+use common::{Rng, mutate};
 use esdb_etf::{Error, Pid, Term, put};
+use recorded::{mutations, recorded};
 use std::time::{Duration, Instant};
 
 /// One term of every type and spelling.
@@ -48,21 +52,6 @@ fn sample() -> Vec<u8> {
     out
 }
 
-/// All that can be asked of `bytes`.
-fn read(bytes: &[u8]) -> Result<(), Error> {
-    let parsed = Term::parse(bytes);
-    assert_eq!(
-        Term::parse_list(bytes, |_| {}).is_ok(),
-        parsed.is_ok(),
-        "{bytes:?}"
-    );
-    let term = parsed?;
-    term.check_keys()?;
-    let mut again = Vec::new();
-    rebuild(term, &mut again);
-    Term::parse(&again).map(|_| ())
-}
-
 #[test]
 fn a_term_without_its_end_is_refused() {
     let sample = sample();
@@ -75,22 +64,31 @@ fn a_term_without_its_end_is_refused() {
     assert_eq!(Term::parse(&more), Err(Error::Trailing { count: 1 }));
 }
 
+/// Whatever the number of mutations, the one sample of all sorts, and what a real node sent.
 #[test]
 fn mutations_do_no_harm() {
-    let (sample, mut rng, mut read_well) = (sample(), Rng(11), 0);
-    for _ in 0..100_000 {
-        let mut bytes = sample.clone();
+    let recorded = recorded("requests.txt").into_iter().map(|(_, term)| term);
+    let samples: Vec<Vec<u8>> = recorded.chain([sample()]).collect();
+    let (mut rng, mut read_well, count) = (Rng(11), 0, mutations());
+    for n in 0..count {
+        let mut bytes = samples[n % samples.len()].clone();
         mutate(&mut rng, &mut bytes);
-        let mut result = Ok(());
-        let used = measure(|| result = read(&bytes));
-        assert!(
-            used.bytes_max <= 32 * 1024,
-            "{} bytes for {bytes:?}",
-            used.bytes_max
-        );
-        read_well += usize::from(result.is_ok());
+        read_well += usize::from(read(&bytes).is_ok());
     }
-    assert!(read_well > 5_000, "only {read_well} were still terms");
+    assert!(
+        read_well > count / 20 && read_well < count,
+        "{read_well} of {count} were still terms"
+    );
+}
+
+#[test]
+fn every_prefix_of_what_a_real_node_sent() {
+    for (name, term) in recorded("requests.txt") {
+        assert_eq!(read(&term), Ok(()), "{name}");
+        for end in 0..term.len() {
+            assert_eq!(read(&term[..end]), Err(Error::Truncated { at: end }));
+        }
+    }
 }
 
 #[test]
@@ -192,6 +190,23 @@ fn keys_cost_no_more_memory_than_the_map_that_holds_them() {
         "{} bytes",
         used.bytes_max
     );
+}
+
+/// Pairs of two and three bytes, in one map or in maps in maps: the most keys for the fewest bytes.
+#[test]
+fn many_short_keys_cost_no_more_than_four_times_their_bytes() {
+    let pairs = |count: usize| [106, 106, 97, 1, 106].repeat(count / 2);
+    let map = |count: u32, inside: &[u8]| {
+        let head = [&[116][..], &count.to_be_bytes(), &[97, 7]].concat();
+        [head, inside.to_vec(), pairs(count as usize - 1)].concat()
+    };
+    let flat = map(1_000_001, &[106]);
+    let deep = (0..500).fold(vec![106], |inside, _| map(333, &inside));
+    for bytes in [flat, deep] {
+        let used = measure(|| assert!(Term::parse(&bytes).and_then(Term::check_keys).is_err()));
+        let most = 4 * bytes.len() as u64 + (1 << 10);
+        assert!(used.bytes_max <= most, "{} of {most}", used.bytes_max);
+    }
 }
 
 /// The shortest of three runs.

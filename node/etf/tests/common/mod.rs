@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs)] // not every test file needs all
 
 pub mod node;
+pub mod read;
 pub mod spell;
 
 use esdb_etf::{Kind, Term, put};
