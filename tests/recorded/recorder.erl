@@ -4,7 +4,7 @@
 %% in them, terms without version byte. A line is a name and bytes in hexadecimal digits.
 %%
 %% Whatever the server chose anew at its start is replaced: its creation by 1, the numbers of the worker
-%% of the old group, of that of the new group and of the scope process by 4, 5 and 6.
+%% of the old group, of that of the new group and of the scope process by 100, 101 and 102.
 -module(recorder).
 
 -export([main/1]).
@@ -121,17 +121,17 @@ request(<<112, Terms/binary>>) ->
     end.
 
 request_of({'$gen_call', _, Request}) ->
-    <<131, Bytes/binary>> = term_to_binary(Request),
+    <<131, Bytes/binary>> = term_to_binary(Request, [{minor_version, 2}]),
     [{atom_to_list(element(1, Request)), Bytes}];
 request_of(_) ->
     [].
 
-%% The server's pids with other numbers, in their external form; the first one with number 4.
+%% The server's pids with other numbers, in their external form; the first one with number 100.
 anonymous(Bytes, Pids) ->
-    Numbered = lists:zip(Pids, lists:seq(4, 3 + length(Pids))),
+    Numbered = lists:zip(Pids, lists:seq(100, 99 + length(Pids))),
     lists:foldl(
         fun({Pid, Number}, All) ->
-            <<131, Raw/binary>> = term_to_binary(Pid),
+            <<131, Raw/binary>> = term_to_binary(Pid, [{minor_version, 2}]),
             Size = byte_size(Raw) - 12,
             <<Node:Size/binary, _:64, Creation:4/binary>> = Raw,
             Other = <<Node/binary, Number:32, 0:32, Creation/binary>>,

@@ -16,6 +16,7 @@
 //! - `handshake`, `flags`: who a peer is, and what it can do
 //! - [`epmd`]: the port mapper: client and server
 //! - `raw`: short terms kept in place; `throttle`: log lines that anybody can cause
+//! - `probe`: for tests and fuzz targets, the way of a peer's bytes without a peer
 //!
 //! Source: "Distribution Protocol" and "EPMD Protocol", ERTS User's Guide; OTP 25.
 
@@ -26,6 +27,9 @@ pub mod gen_server;
 pub mod node;
 pub mod pg;
 pub mod process;
+
+#[cfg(feature = "probe")]
+pub mod probe;
 
 mod dial;
 mod flags;

@@ -1,9 +1,6 @@
 //! From a socket to a connection: dialling, and what becomes of a peer that has shaken hands.
 
-use crate::connection::outbox::Outbox;
-use crate::connection::receipts::Receipts;
-use crate::connection::watchers::Watchers;
-use crate::connection::{Connection, Inner, run};
+use crate::connection::{Connection, run};
 use crate::epmd::client;
 use crate::flags;
 use crate::handshake::message::Introduction;
@@ -15,10 +12,8 @@ use esdb_etf::Term;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::Ordering;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
 
 pub(crate) fn introduction(shared: &Shared) -> Introduction {
     Introduction {
@@ -92,22 +87,7 @@ pub(crate) fn establish(
         tracing::debug!(%error, "replies to {} may be late", peer.name);
     }
     let stream = Arc::new(stream);
-    let limits = &shared.config.limits;
-    let connection = Connection(Arc::new(Inner {
-        peer: Arc::from(peer.name),
-        creation: peer.creation,
-        flags: peer.flags,
-        dialled,
-        since: Instant::now(),
-        outbox: Outbox::new(stream.clone(), limits.queued_frames, limits.queued_bytes),
-        watchers: Watchers::default(),
-        receipts: Receipts::default(),
-        turns: Arc::new(Semaphore::new(limits.answers)),
-        closing: watch::Sender::new(None),
-        gone: watch::Sender::new(false),
-        heard: AtomicU64::new(0),
-        local: shared.local.clone(),
-    }));
+    let connection = Connection::new(shared, stream.clone(), peer, dialled);
     // Known before the dialling is forgotten, so that the peer cannot come in between.
     let added = shared.peers.insert(&connection);
     if let Added::Full(limit) = added {

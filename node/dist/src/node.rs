@@ -30,7 +30,7 @@ const FLUSH: Duration = Duration::from_secs(2);
 
 /// A hidden node of a cluster; clones are the same node.
 #[derive(Clone)]
-pub struct Node(Arc<Shared>);
+pub struct Node(pub(crate) Arc<Shared>);
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -280,7 +280,7 @@ pub(crate) fn split_name(name: &str) -> Result<(&str, &str), StartError> {
 }
 
 impl Shared {
-    fn new(config: Config, creation: u32) -> Shared {
+    pub(crate) fn new(config: Config, creation: u32) -> Shared {
         let name: Arc<str> = Arc::from(config.name.as_str());
         let processes = Processes::new(name.clone(), creation);
         let exports = Arc::new(Exports::default());

@@ -7,6 +7,8 @@ pub(crate) mod receipts;
 pub(crate) mod run;
 pub(crate) mod watchers;
 
+use crate::handshake;
+use crate::node::Shared;
 use crate::raw::Raw;
 use esdb_etf::{Pid, Reference, VERSION};
 use outbox::{Full, Outbox};
@@ -14,6 +16,7 @@ use receipts::Receipts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use watchers::Watchers;
 
@@ -69,6 +72,31 @@ impl Local {
 }
 
 impl Connection {
+    /// With a peer that has shaken hands.
+    pub(crate) fn new(
+        shared: &Shared,
+        stream: Arc<TcpStream>,
+        peer: handshake::Peer,
+        dialled: bool,
+    ) -> Self {
+        let limits = &shared.config.limits;
+        Connection(Arc::new(Inner {
+            peer: Arc::from(peer.name),
+            creation: peer.creation,
+            flags: peer.flags,
+            dialled,
+            since: Instant::now(),
+            outbox: Outbox::new(stream, limits.queued_frames, limits.queued_bytes),
+            watchers: Watchers::default(),
+            receipts: Receipts::default(),
+            turns: Arc::new(Semaphore::new(limits.answers)),
+            closing: watch::Sender::new(None),
+            gone: watch::Sender::new(false),
+            heard: AtomicU64::new(0),
+            local: shared.local.clone(),
+        }))
+    }
+
     /// Full name of the peer.
     pub fn peer(&self) -> &str {
         &self.0.peer

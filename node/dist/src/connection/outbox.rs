@@ -311,6 +311,17 @@ impl Outbox {
         self.state.lock().bytes()
     }
 
+    /// Takes all that is queued, as if the socket had taken it.
+    #[cfg(feature = "probe")]
+    pub(crate) fn take(&self) -> Vec<u8> {
+        let mut state = self.state.lock();
+        std::mem::take(&mut *state)
+            .pieces
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     /// Takes no more frames.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;

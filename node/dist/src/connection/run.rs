@@ -108,7 +108,7 @@ fn missing(buffer: &[u8]) -> usize {
 
 /// Acts on every frame that the buffer holds whole. Of a frame beyond `limit` only the head is looked
 /// at; `skip` bytes of such a frame are still to be passed over.
-fn frames(
+pub(crate) fn frames(
     shared: &Shared,
     connection: &Connection,
     buffer: &mut BytesMut,

@@ -4,11 +4,11 @@ use super::message::{self, Introduction};
 use super::{HandshakeError, Peer, check, check_flags, digest, random};
 use crate::config::Cookie;
 use crate::peers::{Claim, Peers};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Shakes hands with whoever dialled. `name` tells, for the log, who it claims to be.
-pub(crate) async fn accept(
-    stream: &mut TcpStream,
+pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
     ours: &Introduction,
     cookie: &Cookie,
     peers: &Peers,

@@ -4,11 +4,11 @@ use super::message::{self, Introduction};
 use super::{HandshakeError, Peer, check, check_flags, digest, random};
 use crate::config::Cookie;
 use std::io::ErrorKind;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Shakes hands with the node `name`, which was dialled.
-pub(crate) async fn connect(
-    stream: &mut TcpStream,
+pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
     ours: &Introduction,
     cookie: &Cookie,
     name: &str,

@@ -6,8 +6,10 @@ use super::HandshakeError;
 use crate::flags;
 use std::future::Future;
 use std::io;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Most bytes of a message: the longest is that with a name, of 255 bytes at most.
+const MAX: u16 = 512;
 
 /// An MD5 digest.
 pub(crate) type Digest = [u8; 16];
@@ -22,15 +24,22 @@ pub(crate) struct Introduction {
     pub(crate) old: bool,
 }
 
-pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub(crate) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Vec<u8>> {
     let len = stream.read_u16().await?;
-    let mut message = vec![0; usize::from(len)];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
+    if len > MAX {
+        let text = format!("a handshake message of {len} bytes; at most {MAX} are accepted");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    // Grows with what comes, whatever the length says.
+    let mut message = Vec::new();
+    match stream.take(len.into()).read_to_end(&mut message).await? {
+        read if read < usize::from(len) => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(message),
+    }
 }
 
-pub(crate) fn write(
-    stream: &mut TcpStream,
+pub(crate) fn write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
     message: &[u8],
 ) -> impl Future<Output = io::Result<()>> {
     let mut packet = (message.len() as u16).to_be_bytes().to_vec();

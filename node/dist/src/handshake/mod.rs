@@ -35,7 +35,7 @@ pub(crate) enum HandshakeError {
     Cookie,
     #[error("the node calls itself {0}")]
     Name(String),
-    #[error("the peer answered {0}")]
+    #[error("the peer answered {0:?}")]
     Refused(String),
     #[error("the peer is dialling, too, and its connection is the one that counts")]
     Simultaneous,

@@ -8,7 +8,10 @@
 )]
 
 pub mod beam;
+pub mod dice;
 pub mod echo;
+pub mod frames;
+pub mod listener;
 pub mod log;
 pub mod raw_peer;
 
