@@ -3,9 +3,11 @@
 //! The lock is the operating system's: it goes with the process, however that ends, so that nothing
 //! has to be cleaned up after a crash.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use esdb_disk::{Disk, File};
 
 /// Name of the file.
 pub const NAME: &str = "LOCK";
@@ -13,7 +15,7 @@ pub const NAME: &str = "LOCK";
 /// Holds the lock until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    _file: Arc<dyn File>,
 }
 
 /// Why the lock was not taken.
@@ -43,32 +45,38 @@ pub enum LockError {
 
 impl Lock {
     /// Locks the directory `dir`.
-    pub fn take(dir: &Path) -> Result<Self, LockError> {
+    pub fn take(disk: &dyn Disk, dir: &Path) -> Result<Self, LockError> {
         let path = dir.join(NAME);
         let failed = |source| LockError::Io {
             path: path.clone(),
             source,
         };
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let mut file = open.map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let read = (&mut file).take(32).read_to_string(&mut text);
-                let holder = read.ok().and_then(|_| text.trim().parse().ok());
-                return Err(LockError::InUse { path, holder });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        let file = open(disk, &path).map_err(failed)?;
+        if !file.try_lock().map_err(failed)? {
+            let holder = holder(&*file);
+            return Err(LockError::InUse { path, holder });
         }
+        let number = format!("{}\n", std::process::id());
         file.set_len(0).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        file.write_at(number.as_bytes(), 0).map_err(failed)?;
         Ok(Self { _file: file })
     }
+}
+
+/// Opens the file, or makes it; another server may do so at the same moment.
+fn open(disk: &dyn Disk, path: &Path) -> io::Result<Arc<dyn File>> {
+    match disk.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match disk.create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(path),
+            created => created,
+        },
+        opened => opened,
+    }
+}
+
+/// The process whose number the file holds.
+fn holder(file: &dyn File) -> Option<u32> {
+    let mut text = vec![0; file.len().ok()?.min(32) as usize];
+    file.read_at(&mut text, 0).ok()?;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
 }

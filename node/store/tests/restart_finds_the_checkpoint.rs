@@ -100,8 +100,7 @@ fn memory_says_when_it_wants_one() {
     let mut logged = Logged {
         dir,
         store,
-        log: Vec::new(),
-        clock: 1,
+        ..Logged::new()
     };
     let signs = |store: &Store| (store.wants_checkpoint(), store.over_budget());
     assert_eq!(signs(&logged.store), (false, false));

@@ -201,8 +201,7 @@ fn when_memory_for_windows_is_short() {
     let mut logged = Logged {
         dir,
         store,
-        log: Vec::new(),
-        clock: 1,
+        ..Logged::new()
     };
     let name = |n: usize| format!("s{n}");
     for n in 0..200 {

@@ -86,7 +86,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Replica, OpenError> {
         source,
     };
     options.disk.create_dir(dir).map_err(failed)?;
-    let lock = Lock::take(dir)?;
+    let lock = Lock::take(&*options.disk, dir)?;
     let store = Arc::new(Store::open_on(
         Arc::clone(&options.disk),
         dir,

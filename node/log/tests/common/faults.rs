@@ -113,7 +113,7 @@ impl Disk for FaultyDisk {
         RealDisk.create_dir(path)
     }
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        if of_the_state(path) {
+        if beside_the_log(path) {
             return RealDisk.create(path);
         }
         if path.ends_with("meta.new") && self.0.full_for_meta.load(Ordering::SeqCst) {
@@ -126,7 +126,7 @@ impl Disk for FaultyDisk {
         )))
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        if of_the_state(path) {
+        if beside_the_log(path) {
             return RealDisk.open(path);
         }
         Ok(Arc::new(FaultyFile::new(self, RealDisk.open(path)?, true)))
@@ -145,9 +145,11 @@ impl Disk for FaultyDisk {
     }
 }
 
-/// The faults are the log's; the state's file has none.
-fn of_the_state(path: &Path) -> bool {
-    path.ends_with("state.redb") || path.ends_with("state.new")
+/// The faults are the log's; other files have none.
+fn beside_the_log(path: &Path) -> bool {
+    ["state.redb", "state.new", "LOCK"]
+        .iter()
+        .any(|name| path.ends_with(name))
 }
 
 #[derive(Debug)]
