@@ -2,6 +2,8 @@
 
 use crate::clients::Clients;
 use crate::data_dir::{DataDir, DataDirError, StoreDir};
+use crate::delivery::registry::Subscriptions;
+use crate::delivery::subscriber::Watcher;
 use crate::generation::Generation;
 use crate::info;
 use crate::order::Order;
@@ -27,6 +29,7 @@ pub struct Gateway(Arc<Inner>);
 struct Inner {
     node: Node,
     clients: Arc<Clients>,
+    watcher: Arc<Watcher>,
     data_dir: DataDir,
     options: Options,
     stores: RwLock<BTreeMap<String, Slot>>,
@@ -73,6 +76,7 @@ impl Gateway {
         }));
         let stores = RwLock::default();
         let gateway = Gateway(Arc::new(Inner {
+            watcher: Arc::new(Watcher::new(node.clone())),
             node,
             clients,
             data_dir,
@@ -172,6 +176,7 @@ impl Gateway {
             return Err(StoreError::NotFound(name.to_owned()));
         };
         self.leave(&store);
+        store.subscriptions.end();
         store.replica.abandon("the store was removed");
         let removed = self.0.data_dir.remove(&store.directory.path);
         self.0.stores.write().remove(name);
@@ -196,12 +201,14 @@ impl Gateway {
             let worker = Worker::new(generation, self.clone(), self.0.clients.clone());
             self.0.node.spawn(Arc::new(worker))
         });
+        let subscriptions = Subscriptions::start(name, &replica, &self.0.watcher, &self.0.clients);
         let store = Arc::new(ServedStore {
             name: name.to_owned(),
             directory,
             registered_at: now_ms(),
             replica,
             workers: workers.to_vec(),
+            subscriptions: Arc::new(subscriptions),
             order: Order::default(),
         });
         self.0
@@ -243,6 +250,7 @@ impl Gateway {
     pub fn shutdown(&self) {
         let stores = self.stores();
         stores.iter().for_each(|store| self.leave(store));
+        stores.iter().for_each(|store| store.subscriptions.end());
         stores.iter().for_each(|store| store.replica.shutdown());
         stores.iter().for_each(|store| self.end(store));
     }

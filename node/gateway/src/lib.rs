@@ -23,6 +23,7 @@ pub mod gateway;
 
 mod calls;
 mod clients;
+mod delivery;
 mod expected;
 mod generation;
 mod identity;

@@ -3,6 +3,7 @@
 use esdb_etf::put;
 use esdb_log::Unavailable;
 use esdb_store::StoreError;
+use esdb_subscription::InvalidSelector;
 
 /// Why a request can never succeed as it is. The text says what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub(crate) enum Refusal {
         /// What is wrong with it.
         problem: String,
     },
+    /// What a subscription selects makes no sense.
+    #[error("selector: {0}")]
+    InvalidFilter(InvalidSelector),
     /// The store named in the request is not served here.
     #[error("no store named {0} is served here; list_stores names those that are")]
     UnknownStore(String),
@@ -48,6 +52,7 @@ impl Refusal {
         match self {
             Refusal::InvalidEvent { .. } => "invalid_event",
             Refusal::InvalidRequest { .. } => "invalid_request",
+            Refusal::InvalidFilter(_) => "invalid_filter",
             Refusal::UnknownStore(_) => "unknown_store",
             Refusal::UnknownRequest(_) => "unknown_request",
             Refusal::TooLarge(_) => "too_large",
@@ -59,7 +64,13 @@ impl Refusal {
 ///
 /// Clients send a request again, for about a minute, unless the error is of one of a few shapes. This
 /// is the only one that every version leaves alone and that can carry a reason.
+///
+/// Those that wait for the answer to a new subscription, 2.1.2 and later, leave
+/// `{error, {invalid_filter, Reason}}` alone, too; the others cast.
 pub(crate) fn refused(out: &mut Vec<u8>, refusal: &Refusal) {
+    if let Refusal::InvalidFilter(invalid) = refusal {
+        return dressed(out, refusal.name(), invalid.reason, &invalid.text);
+    }
     dressed(
         out,
         "stream_not_found",
@@ -103,6 +114,22 @@ pub(crate) fn unavailable(out: &mut Vec<u8>, reason: &Unavailable) {
 /// clients send such a request again in vain: they take that shape for an empty stream.
 pub(crate) fn failed_read(out: &mut Vec<u8>, error: &StoreError) {
     passing(out, "read_failed", &error.to_string());
+}
+
+/// The reply `{error, not_found}`.
+pub(crate) fn not_found(out: &mut Vec<u8>) {
+    put::tuple(out, 2);
+    put::atom(out, "error");
+    put::atom(out, "not_found");
+}
+
+/// The reply `{error, {subscription_not_found, Name}}`.
+pub(crate) fn subscription_not_found(out: &mut Vec<u8>, name: &[u8]) {
+    put::tuple(out, 2);
+    put::atom(out, "error");
+    put::tuple(out, 2);
+    put::atom(out, "subscription_not_found");
+    put::binary(out, name);
 }
 
 /// The reply `{error, {stream_not_found, Stream}}`.

@@ -6,6 +6,7 @@ use crate::refusal::{self, Refusal};
 use esdb_etf::{Term, put};
 use esdb_log::Unavailable;
 use esdb_store::StoreError;
+use esdb_subscription::Selector;
 
 /// Versions of the client library that treat errors alike.
 struct Library {
@@ -89,6 +90,7 @@ fn every_refusal() -> [Refusal; 5] {
     let _all_of_them = |refusal: Refusal| match refusal {
         Refusal::InvalidEvent { .. }
         | Refusal::InvalidRequest { .. }
+        | Refusal::InvalidFilter(_)
         | Refusal::UnknownStore(_)
         | Refusal::UnknownRequest(_)
         | Refusal::TooLarge(_) => {}
@@ -127,6 +129,26 @@ fn no_version_retries_a_permanent_error() {
         });
         assert!(!library.retries(&conflict), "{versions}: version conflict");
     }
+}
+
+#[test]
+fn whoever_waits_for_a_subscription_does_not_repeat_a_senseless_one() {
+    let (kind, selector) = (
+        written(|out| put::atom(out, "by_stream")),
+        written(put::nil),
+    );
+    let [kind, selector] = [&kind, &selector].map(|term| Term::parse(term).unwrap());
+    let invalid = Selector::parse(kind, selector).unwrap_err();
+    let senseless = written(|out| refusal::refused(out, &Refusal::InvalidFilter(invalid)));
+    let unknown = written(|out| refusal::subscription_not_found(out, b"name"));
+    let from = |first: &str| {
+        let first = LIBRARIES
+            .iter()
+            .position(|library| library.versions.starts_with(first));
+        LIBRARIES.iter().skip(first.unwrap())
+    };
+    assert!(from("2.1.2").all(|library| !library.retries(&senseless)));
+    assert!(from("2.1.3").all(|library| !library.retries(&unknown)));
 }
 
 #[test]

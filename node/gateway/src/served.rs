@@ -1,9 +1,11 @@
 //! A store as the gateway serves it.
 
 use crate::data_dir::StoreDir;
+use crate::delivery::registry::Subscriptions;
 use crate::order::Order;
 use esdb_etf::Pid;
 use esdb_log::Replica;
+use std::sync::Arc;
 
 /// One store: its log, the processes that answer for it, and what is known of its senders.
 pub(crate) struct ServedStore {
@@ -17,6 +19,8 @@ pub(crate) struct ServedStore {
     pub(crate) replica: Replica,
     /// One worker for each generation of clients.
     pub(crate) workers: Vec<Pid>,
+    /// Its subscriptions.
+    pub(crate) subscriptions: Arc<Subscriptions>,
     /// Unanswered writes by sender.
     pub(crate) order: Order,
 }

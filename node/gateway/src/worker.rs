@@ -10,12 +10,12 @@ use crate::generation::Generation;
 use crate::lifecycle;
 use crate::reading::Reading;
 use crate::refusal::{self, Refusal};
-use crate::request::{self, Answer, Effort, Query, Work};
+use crate::request::{self, Answer, Change, Effort, Query, Work};
 use crate::served::ServedStore;
 use esdb_dist::gen_server::{self, Caller, Request};
 use esdb_dist::{Connection, Origin, Process};
-use esdb_etf::Term;
-use esdb_log::{Cancel, Unavailable};
+use esdb_etf::{Term, put};
+use esdb_log::{Cancel, Done, Unavailable};
 use esdb_store::Outcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -116,6 +116,12 @@ impl Worker {
             Ok(Understood::Work(store, Work::Write { command, answer })) => {
                 self.write(origin, &store, command, answer, reply_to);
             }
+            Ok(Understood::Work(store, Work::Look(look))) => {
+                reply_to.send(true, |out| look(&store, out));
+            }
+            Ok(Understood::Work(store, Work::Change(change))) => {
+                self.change(origin, &store, change, reply_to);
+            }
             Ok(Understood::Work(store, Work::Read { query, effort })) => {
                 self.read(origin, &store, query, effort, reply_to);
             }
@@ -181,6 +187,46 @@ impl Worker {
             answer_write(&reply_to, outcome, answer, more);
         });
         let ticket = store.replica.submit(command, cancel, done);
+        if let Some(sender) = sender {
+            store.order.wrote(&sender, ticket, &store.replica);
+        }
+    }
+
+    fn change(&self, origin: &Origin, store: &ServedStore, change: Change, reply_to: ReplyTo) {
+        let sender = sender(origin, &reply_to);
+        let subscriptions = &store.subscriptions;
+        let change = match change {
+            Change::Acknowledge(named) if subscriptions.named(&named.name).is_none() => {
+                return reply_to.send(true, |out| {
+                    refusal::subscription_not_found(out, &named.name);
+                });
+            }
+            change => change,
+        };
+        let done = |answer: Answer| -> Done {
+            Box::new(move |outcome, more| answer_write(&reply_to, outcome, answer, more))
+        };
+        let ok: Answer = Box::new(|_, out| put::atom(out, "ok"));
+        let ticket = match change {
+            Change::Save(wanted) => {
+                let id = wanted.id.clone();
+                let answer: Answer = Box::new(move |_, out| {
+                    put::tuple(out, 2);
+                    put::atom(out, "ok");
+                    put::binary(out, id.as_bytes());
+                });
+                subscriptions.save(*wanted, done(answer))
+            }
+            Change::Remove { kind, name } => match Term::parse(&kind) {
+                Ok(kind) => subscriptions.remove(kind, &name, done(ok)),
+                Err(_) => return,
+            },
+            Change::Acknowledge(named) => match subscriptions.named(&named.name) {
+                Some(subscription) => subscriptions.acknowledge(&subscription, &named, done(ok)),
+                // Removed in between.
+                None => return,
+            },
+        };
         if let Some(sender) = sender {
             store.order.wrote(&sender, ticket, &store.replica);
         }

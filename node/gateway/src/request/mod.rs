@@ -1,18 +1,25 @@
 //! One file per request. Each turns the arguments after the store's name into [`Work`].
 
+mod ack_event;
 mod append_events;
 mod delete_stream;
 mod get_events;
 mod get_streams;
+mod get_subscriptions;
 mod get_version;
 mod has_events;
 mod read_all_global;
 mod read_by_event_types;
 mod read_by_tags;
+mod remove_subscription;
+mod save_subscription;
+mod subscription_health;
 
+use crate::delivery::registry::{Acknowledged, Wanted};
 use crate::generation::Generation;
 use crate::new_event::MAX_NAME;
 use crate::refusal::Refusal;
+use crate::served::ServedStore;
 use esdb_etf::Term;
 use esdb_store::{Direction, Outcome, StoreError, View};
 
@@ -23,6 +30,9 @@ pub(crate) type Answer = Box<dyn FnOnce(Outcome, &mut Vec<u8>) + Send>;
 pub(crate) type Query =
     Box<dyn FnOnce(&View, usize, &mut Vec<u8>) -> Result<(), StoreError> + Send>;
 
+/// Writes the reply about a store.
+pub(crate) type Look = Box<dyn FnOnce(&ServedStore, &mut Vec<u8>) + Send>;
+
 /// What a request asks of its store.
 pub(crate) enum Work {
     /// To put a command into the log and answer with its outcome.
@@ -32,6 +42,10 @@ pub(crate) enum Work {
         /// Writes the reply.
         answer: Answer,
     },
+    /// To change a subscription.
+    Change(Change),
+    /// To say how the store is, from memory.
+    Look(Look),
     /// To read.
     Read {
         /// Reads and writes the reply.
@@ -39,6 +53,21 @@ pub(crate) enum Work {
         /// What it costs.
         effort: Effort,
     },
+}
+
+/// A change of a subscription.
+pub(crate) enum Change {
+    /// To create it, or to bind it anew.
+    Save(Box<Wanted>),
+    /// To end it.
+    Remove {
+        /// Raw term of its type.
+        kind: Vec<u8>,
+        /// Its name.
+        name: Vec<u8>,
+    },
+    /// To note how far it has come.
+    Acknowledge(Acknowledged),
 }
 
 /// What a read costs, which decides where it runs.
@@ -116,6 +145,15 @@ pub(crate) fn work(
         ("read_by_tags", [tags, matching, limit]) => read_by_tags::work(*tags, *matching, *limit),
         ("read_all_global", [offset, limit]) => read_all_global::work(*offset, *limit),
         ("has_events", []) => has_events::work(),
+        ("save_subscription", [kind, selector, name, start, subscriber]) => {
+            save_subscription::work([*kind, *selector, *name, *start, *subscriber], generation)
+        }
+        ("remove_subscription", [kind, _, name]) => remove_subscription::work(*kind, *name),
+        ("ack_event", [name, _, event]) => ack_event::work(*name, *event),
+        ("get_subscriptions" | "list_store_subscriptions", []) => get_subscriptions::list(),
+        ("get_subscription", [name]) => get_subscriptions::get(*name),
+        ("subscription_health", []) => Ok(subscription_health::work()),
+        ("subscription_lag", [name]) => get_subscriptions::lag(*name),
         _ => Err(Refusal::UnknownRequest(format!(
             "{name} with {} arguments",
             arguments.len()

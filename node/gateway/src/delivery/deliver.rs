@@ -1,0 +1,181 @@
+//! Sends events to a published client's subscriber: `{events, [#event{}]}`.
+//!
+//! That protocol has no flow control. So only [`super::subscription::WINDOW_EVENTS`] may be on their
+//! way, as far as the peer's runtime has not said that it has read them.
+
+use super::batch::{Batch, Room, Shape};
+use super::feed::Feed;
+use super::live::Live;
+use super::subscriber::Watcher;
+use super::subscription::{Condition, Subscription};
+use crate::clients::Clients;
+use crate::generation::Generation;
+use esdb_dist::Connection;
+use esdb_etf::{Pid, put, tag};
+use esdb_store::StoreError;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events of one message at most.
+const MESSAGE: Room = Room {
+    events: 250,
+    bytes: 256 << 10,
+};
+/// How long progress may be unknown to the log while nothing presses.
+const SAVE_AFTER: Duration = Duration::from_millis(250);
+/// How long after a failed reading the next one follows.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What deliveries need beside their subscription.
+pub(crate) struct Means {
+    pub(crate) live: Arc<Live>,
+    pub(crate) watcher: Arc<Watcher>,
+    pub(crate) clients: Arc<Clients>,
+}
+
+/// The delivery of one subscription.
+pub(crate) struct Delivery {
+    pub(crate) subscription: Arc<Subscription>,
+    pub(crate) means: Arc<Means>,
+}
+
+/// A subscriber that can be sent to.
+struct Subscriber<'a> {
+    connection: &'a Connection,
+    pid: &'a [u8],
+    generation: Generation,
+}
+
+impl Delivery {
+    /// Delivers to whomever the subscription is bound to.
+    pub(crate) async fn run(self) {
+        let mut bound = self.subscription.bound.subscribe();
+        loop {
+            let definition = bound.borrow_and_update().clone();
+            tokio::select! {
+                changed = bound.changed() => if changed.is_err() { return },
+                () = self.serve(definition.pid(), &definition.subscriber, definition.generation) => {}
+            }
+        }
+    }
+
+    /// Delivers to one process as long as it is there, and then waits for ever.
+    async fn serve(&self, pid: Option<Pid>, raw: &[u8], generation: Generation) {
+        let subscription = &self.subscription;
+        while let Some(pid) = &pid {
+            subscription.is_now(Condition::Disconnected);
+            let Some(connection) = self.means.watcher.reach(pid).await else {
+                break;
+            };
+            let subscriber = Subscriber {
+                connection: &connection,
+                pid: raw,
+                generation,
+            };
+            let mut watched = self.means.watcher.watch(&connection, raw);
+            let ended = tokio::select! {
+                () = watched.ended() => true,
+                () = connection.gone() => false,
+                never = self.deliver(&subscriber) => match never {},
+            };
+            subscription.was_received(*connection.received().borrow());
+            if ended {
+                break;
+            }
+        }
+        subscription.is_now(Condition::Parked);
+        self.save_if_dirty();
+        std::future::pending().await
+    }
+
+    async fn deliver(&self, to: &Subscriber<'_>) -> std::convert::Infallible {
+        loop {
+            let Err(error) = self.stream(to).await;
+            let id = &self.subscription.id;
+            tracing::error!(subscription = id, %error, "its events cannot be read");
+            self.subscription
+                .is_now(Condition::Failed(error.to_string()));
+            self.subscription
+                .was_received(*to.connection.received().borrow());
+            self.save_if_dirty();
+            tokio::time::sleep(READ_AGAIN_AFTER).await;
+        }
+    }
+
+    async fn stream(&self, to: &Subscriber<'_>) -> Result<std::convert::Infallible, StoreError> {
+        let clients = &self.means.clients;
+        let arity = match clients.event_arity(to.connection, to.generation) {
+            Some(arity) => arity,
+            None => clients.ask_event_arity(to.connection, to.generation).await,
+        };
+        let (next, floor) = self.subscription.begin();
+        let selector = &self.subscription.selector;
+        let mut feed = Feed::new(&self.means.live, selector, Shape { arity }, next, floor);
+        self.subscription.is_now(Condition::CatchingUp);
+        loop {
+            let mut batch = self.meanwhile(to, feed.next(MESSAGE)).await?;
+            if batch.events.is_empty() {
+                self.subscription.is_now(Condition::Live);
+                continue;
+            }
+            // Acknowledged since, though sent by an earlier delivery.
+            batch.forget_before(self.subscription.acknowledged());
+            if batch.events.is_empty() {
+                continue;
+            }
+            while !self.subscription.has_room(&batch) {
+                self.something_happens(to).await;
+            }
+            to.connection.room().await;
+            self.send(to, &batch);
+        }
+    }
+
+    /// Waits for `work`, and keeps the books meanwhile.
+    async fn meanwhile<T>(&self, to: &Subscriber<'_>, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = self.something_happens(to) => {}
+            }
+        }
+    }
+
+    /// Waits until the peer has read something, something was saved, or it is time to save.
+    async fn something_happens(&self, to: &Subscriber<'_>) {
+        let subscription = &self.subscription;
+        let mut received = to.connection.received();
+        subscription.was_received(*received.borrow_and_update());
+        if subscription.is_pressed() {
+            subscription.save(self.means.live.replica());
+        }
+        let (flying, dirty) = (subscription.is_flying(), subscription.is_dirty());
+        tokio::select! {
+            _ = received.changed(), if flying => {
+                subscription.was_received(*received.borrow());
+            }
+            () = subscription.changed.notified() => {}
+            () = tokio::time::sleep(SAVE_AFTER), if dirty && !flying => self.save_if_dirty(),
+        }
+    }
+
+    fn save_if_dirty(&self) {
+        if self.subscription.is_dirty() {
+            self.subscription.save(self.means.live.replica());
+        }
+    }
+
+    fn send(&self, to: &Subscriber<'_>, batch: &Batch) {
+        to.connection.send(to.pid, true, |out| {
+            put::tuple(out, 2);
+            put::atom(out, "events");
+            put::list(out, batch.events.len());
+            out.extend_from_slice(&batch.terms);
+            out.push(tag::NIL);
+        });
+        let receipt = to.connection.receipt();
+        self.subscription.was_sent(batch, receipt);
+    }
+}

@@ -1,0 +1,26 @@
+//! Subscriptions: every matching event, in order, once it is committed, to the right process.
+//!
+//! A subscription is a cursor over positions. While it is behind, a [`feed`] reads what comes after
+//! the cursor from the store; once it has caught up, [`live`] hands it each new event. What a
+//! subscription is and how far it has come are records of the store, so it survives whatever restarts.
+//!
+//! # Layout
+//! - [`registry`]: the subscriptions of a store: save, remove, acknowledge, load
+//! - [`definition`], [`progress`]: what is durable of a subscription, and how it is written
+//! - [`subscription`]: one subscription in memory
+//! - [`deliver`]: sends events to a published client's subscriber
+//! - [`subscriber`]: is it there, does it live
+//! - [`feed`]: the events after a cursor; [`live`]: new events to those who have caught up
+//! - [`start`]: where a subscription begins
+//! - [`batch`]: events on their way
+
+pub(crate) mod batch;
+pub(crate) mod definition;
+pub(crate) mod deliver;
+pub(crate) mod feed;
+pub(crate) mod live;
+pub(crate) mod progress;
+pub(crate) mod registry;
+pub(crate) mod start;
+pub(crate) mod subscriber;
+pub(crate) mod subscription;

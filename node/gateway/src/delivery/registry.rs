@@ -1,0 +1,317 @@
+//! The subscriptions of a store.
+//!
+//! Requests change what is in memory at once and answer when the change is durable, so that the
+//! requests of one sender see each other's effects, whatever they ask for.
+
+use super::definition::Definition;
+use super::deliver::{Delivery, Means};
+use super::live::Live;
+use super::progress::Progress;
+use super::start::{Start, one_stream};
+use super::subscriber::Watcher;
+use super::subscription::Subscription;
+use crate::clients::Clients;
+use esdb_etf::Term;
+use esdb_log::{Done, Replica, Ticket};
+use esdb_store::{Direction, Record, RecordOp, Space, StoreError, command};
+use esdb_subscription::{Access, Selector};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// The subscriptions of a store and their deliveries.
+pub(crate) struct Subscriptions {
+    store: String,
+    replica: Replica,
+    means: Arc<Means>,
+    /// By key.
+    running: Mutex<BTreeMap<String, Running>>,
+    dispatcher: JoinHandle<()>,
+}
+
+struct Running {
+    subscription: Arc<Subscription>,
+    delivery: JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.delivery.abort();
+    }
+}
+
+/// What a client asks to be saved.
+pub(crate) struct Wanted {
+    /// Its key.
+    pub(crate) id: String,
+    pub(crate) selector: Selector,
+    pub(crate) start: Start,
+    pub(crate) definition: Definition,
+}
+
+/// What an acknowledgement names.
+pub(crate) struct Acknowledged {
+    /// The subscription's name.
+    pub(crate) name: Vec<u8>,
+    /// The stream, if it is named.
+    pub(crate) stream: Option<Vec<u8>>,
+    /// The event's version in its stream.
+    pub(crate) version: u64,
+}
+
+impl Subscriptions {
+    /// Loads the subscriptions of a store and begins to deliver. Blocks while it reads.
+    pub(crate) fn start(
+        store: &str,
+        replica: &Replica,
+        watcher: &Arc<Watcher>,
+        clients: &Arc<Clients>,
+    ) -> Self {
+        let live = Arc::new(Live::new(replica.clone()));
+        let dispatcher = Handle::current().spawn(live.clone().run());
+        let means = Means {
+            live,
+            watcher: watcher.clone(),
+            clients: clients.clone(),
+        };
+        let subscriptions = Subscriptions {
+            store: store.to_owned(),
+            replica: replica.clone(),
+            means: Arc::new(means),
+            running: Mutex::default(),
+            dispatcher,
+        };
+        if let Err(error) = subscriptions.load() {
+            tracing::error!(store, %error, "not all subscriptions could be loaded");
+        }
+        subscriptions
+    }
+
+    fn load(&self) -> Result<(), StoreError> {
+        let view = self.replica.view();
+        let mut found = Vec::new();
+        view.records(
+            Space::SUBSCRIPTIONS,
+            b"",
+            Bound::Unbounded,
+            Direction::Forward,
+            &mut |key, record| {
+                found.push((key.to_vec(), record.clone()));
+                true
+            },
+        )?;
+        let mut running = self.running.lock();
+        for (key, record) in found {
+            let progress = view.record(Space::CHECKPOINTS, &key)?;
+            match loaded(&key, &record, progress.as_ref()) {
+                Some(subscription) => {
+                    let subscription = Arc::new(subscription);
+                    running.insert(subscription.id.clone(), self.run(subscription));
+                }
+                None => {
+                    let key = String::from_utf8_lossy(&key);
+                    tracing::error!(store = self.store, %key, "a subscription cannot be understood");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, subscription: Arc<Subscription>) -> Running {
+        let delivery = Delivery {
+            subscription: subscription.clone(),
+            means: self.means.clone(),
+        };
+        Running {
+            subscription,
+            delivery: Handle::current().spawn(delivery.run()),
+        }
+    }
+
+    /// All of them, by key.
+    pub(crate) fn all(&self) -> Vec<Arc<Subscription>> {
+        let running = self.running.lock();
+        running
+            .values()
+            .map(|running| running.subscription.clone())
+            .collect()
+    }
+
+    /// The first one of that name.
+    pub(crate) fn named(&self, name: &[u8]) -> Option<Arc<Subscription>> {
+        let running = self.running.lock();
+        let mut all = running.values().map(|running| &running.subscription);
+        all.find(|subscription| subscription.definition.lock().name == name)
+            .cloned()
+    }
+
+    /// How often a selector has been evaluated for a new event.
+    pub(crate) fn evaluations(&self) -> u64 {
+        self.means.live.evaluations()
+    }
+
+    /// Creates a subscription, or binds the one with the same type, selector and name to another
+    /// subscriber; that one goes on where it was.
+    pub(crate) fn save(self: &Arc<Self>, wanted: Wanted, done: Done) -> Ticket {
+        let id = wanted.id;
+        let mut running = self.running.lock();
+        if let Some(known) = running.get(&id) {
+            return self.bind(&known.subscription, wanted.definition, done);
+        }
+        let start = match self.replays_itself(&wanted.definition, &wanted.selector) {
+            true => Start::Now,
+            false => wanted.start,
+        };
+        let (next, floor) = start.cursor(self.replica.view().next_position());
+        let progress = Progress {
+            next,
+            floor,
+            acknowledged: false,
+            checkpoint: wanted.definition.start_from.clone(),
+        };
+        let selector = Arc::new(wanted.selector);
+        let subscription = Subscription::new(id.clone(), selector, wanted.definition, progress);
+        let command = subscription.creation();
+        let subscription = Arc::new(subscription);
+        running.insert(id.clone(), self.run(subscription));
+        let (this, runtime) = (Arc::downgrade(self), Handle::current());
+        let done: Done = Box::new(move |outcome, more| {
+            if outcome.is_err() {
+                // Not here: this may be called before the lock is given back.
+                runtime.spawn(async move {
+                    this.upgrade().map(|this| this.running.lock().remove(&id));
+                });
+            }
+            done(outcome, more);
+        });
+        self.replica.submit(command, None, done)
+    }
+
+    /// evoq subscribes to everything under this name, from 0, after it has read everything by itself,
+    /// and wants what is new.
+    fn replays_itself(&self, definition: &Definition, selector: &Selector) -> bool {
+        matches!(selector.access(), Access::All)
+            && definition.name == format!("evoq_all_{}", self.store).as_bytes()
+    }
+
+    fn bind(&self, known: &Arc<Subscription>, wanted: Definition, done: Done) -> Ticket {
+        let mut definition = known.definition.lock();
+        definition.subscriber = wanted.subscriber;
+        definition.generation = wanted.generation;
+        definition.pool_size = wanted.pool_size;
+        let bound = Arc::new(definition.clone());
+        drop(definition);
+        // The same process again is not disturbed, unless it was taken for gone.
+        known.bound.send_if_modified(|before| {
+            let anew = **before != *bound || known.condition().name() == "parked";
+            *before = bound;
+            anew
+        });
+        self.replica.submit(known.change(), None, done)
+    }
+
+    /// Ends the subscriptions of this type and name, whatever they select.
+    pub(crate) fn remove(&self, kind: Term<'_>, name: &[u8], done: Done) -> Ticket {
+        let plain = plain_kind(kind);
+        let mut running = self.running.lock();
+        let ended: Vec<Running> = running
+            .extract_if(.., |_, running| {
+                let definition = running.subscription.definition.lock();
+                let kind = Term::parse(&definition.kind).ok();
+                definition.name == name && kind.map(plain_kind) == Some(plain.clone())
+            })
+            .map(|(_, running)| running)
+            .collect();
+        let operations: Vec<RecordOp<'_>> = ended
+            .iter()
+            .flat_map(|running| running.subscription.removal())
+            .collect();
+        let mut out = Vec::new();
+        command::records(&mut out, &operations);
+        self.replica.submit(out, None, done)
+    }
+
+    /// Notes an acknowledgement.
+    pub(crate) fn acknowledge(
+        &self,
+        subscription: &Subscription,
+        named: &Acknowledged,
+        done: Done,
+    ) -> Ticket {
+        let next = self
+            .position_of(subscription, named)
+            .map(|position| position + 1);
+        let mut checkpoint = Vec::new();
+        esdb_etf::put::unsigned(&mut checkpoint, named.version);
+        subscription.acknowledge(next, checkpoint, &self.replica, done)
+    }
+
+    /// Where the acknowledged event stands, if the acknowledgement names one of this subscription.
+    fn position_of(&self, subscription: &Subscription, named: &Acknowledged) -> Option<u64> {
+        let stream = one_stream(&subscription.selector).or(named.stream.as_deref())?;
+        let mut found = None;
+        let read = self.replica.view().read_stream(
+            stream,
+            named.version,
+            1,
+            Direction::Forward,
+            &mut |event| {
+                found = subscription
+                    .selector
+                    .matches(&event)
+                    .then_some(event.position);
+            },
+        );
+        if let Err(error) = read {
+            tracing::error!(store = self.store, %error, "an acknowledged event cannot be read");
+        }
+        found
+    }
+
+    /// Ends all deliveries, and hands to the log how far they have come.
+    pub(crate) fn end(&self) {
+        self.dispatcher.abort();
+        let running = std::mem::take(&mut *self.running.lock());
+        for running in running.values() {
+            running.delivery.abort();
+            if running.subscription.is_dirty() {
+                running.subscription.save(&self.replica);
+            }
+        }
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        self.dispatcher.abort();
+    }
+}
+
+/// The type without its optional `by_`.
+fn plain_kind(kind: Term<'_>) -> String {
+    let text = kind
+        .as_atom()
+        .map(|atom| atom.text().into_owned())
+        .unwrap_or_default();
+    text.strip_prefix("by_").map(str::to_owned).unwrap_or(text)
+}
+
+/// The subscription that these records tell of.
+fn loaded(key: &[u8], definition: &Record, progress: Option<&Record>) -> Option<Subscription> {
+    let id = String::from_utf8(key.to_vec()).ok()?;
+    let definition = Definition::decode(&definition.value)?;
+    let progress = Progress::decode(&progress?.value)?;
+    let selector = Selector::parse(
+        Term::parse(&definition.kind).ok()?,
+        Term::parse(&definition.selector).ok()?,
+    );
+    Some(Subscription::new(
+        id,
+        Arc::new(selector.ok()?),
+        definition,
+        progress,
+    ))
+}

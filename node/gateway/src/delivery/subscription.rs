@@ -1,0 +1,329 @@
+//! One subscription in memory.
+//!
+//! Two things move its progress: what the peer is known to have read moves it until its owner
+//! acknowledges for the first time; from then on only acknowledgements do. Every change is handed to
+//! the log under the lock of the state, so that the log has them in the order in which they happened.
+
+use super::batch::Batch;
+use super::definition::Definition;
+use super::progress::Progress;
+use esdb_log::{Done, Replica, Ticket};
+use esdb_store::{RecordOp, Space, command};
+use esdb_subscription::Selector;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::{Notify, watch};
+
+/// Events that may be on their way to a subscriber, or unknown to the log after a crash: what is
+/// repeated, where nobody acknowledges, is among so many.
+pub(crate) const WINDOW_EVENTS: usize = 1_000;
+/// Bytes that may be on their way to a subscriber, beside one event.
+const WINDOW_BYTES: usize = 4 << 20;
+
+/// A subscription.
+pub(crate) struct Subscription {
+    /// Its key: the hash of type, selector and name.
+    pub(crate) id: String,
+    pub(crate) selector: Arc<Selector>,
+    pub(crate) definition: Mutex<Definition>,
+    /// Whom it delivers to; changes when it is bound anew.
+    pub(crate) bound: watch::Sender<Arc<Definition>>,
+    /// Something was saved, or acknowledged.
+    pub(crate) changed: Arc<Notify>,
+    state: Mutex<State>,
+    saved: Arc<Saved>,
+    condition: Mutex<Condition>,
+}
+
+/// How a subscription is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nobody is there to deliver to.
+    Parked,
+    /// Its subscriber's node is not connected.
+    Disconnected,
+    /// Reads what was committed before.
+    CatchingUp,
+    /// Gets events as they are committed.
+    Live,
+    /// Its events cannot be read, for this reason; tried again.
+    Failed(String),
+}
+
+impl Condition {
+    /// The atom that stands for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Condition::Parked => "parked",
+            Condition::Disconnected => "disconnected",
+            Condition::CatchingUp => "catching_up",
+            Condition::Live => "live",
+            Condition::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What the log is known to have.
+#[derive(Debug, Default)]
+struct Saved {
+    /// [`Progress::next`] of the last record that is durable.
+    next: AtomicU64,
+    /// A record is on its way.
+    saving: AtomicBool,
+    /// The log did not take the last one.
+    failed: AtomicBool,
+}
+
+struct State {
+    progress: Progress,
+    /// [`Progress::next`] of the last record that was handed to the log.
+    submitted: u64,
+    /// Position after the last event sent.
+    sent: u64,
+    /// Sent, and not known to have been read.
+    flying: VecDeque<Sent>,
+    /// Sent, and not known to be saved.
+    unsaved: VecDeque<Sent>,
+}
+
+/// A message that was sent.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    receipt: u64,
+    next: u64,
+    events: usize,
+    bytes: usize,
+}
+
+fn sum(sent: &VecDeque<Sent>) -> (usize, usize) {
+    let add = |(events, bytes), sent: &Sent| (events + sent.events, bytes + sent.bytes);
+    sent.iter().fold((0, 0), add)
+}
+
+impl Subscription {
+    /// A subscription that stands where `progress` says, durably if `saved`.
+    pub(crate) fn new(
+        id: String,
+        selector: Arc<Selector>,
+        definition: Definition,
+        progress: Progress,
+    ) -> Self {
+        let saved = Saved {
+            next: AtomicU64::new(progress.next),
+            ..Saved::default()
+        };
+        let state = State {
+            submitted: progress.next,
+            sent: progress.next,
+            progress,
+            flying: VecDeque::new(),
+            unsaved: VecDeque::new(),
+        };
+        Subscription {
+            id,
+            selector,
+            bound: watch::Sender::new(Arc::new(definition.clone())),
+            definition: Mutex::new(definition),
+            changed: Arc::new(Notify::new()),
+            state: Mutex::new(state),
+            saved: Arc::new(saved),
+            condition: Mutex::new(Condition::Parked),
+        }
+    }
+
+    /// How it is.
+    pub(crate) fn condition(&self) -> Condition {
+        self.condition.lock().clone()
+    }
+
+    /// Notes how it is.
+    pub(crate) fn is_now(&self, condition: Condition) {
+        *self.condition.lock() = condition;
+    }
+
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        self.state.lock().progress.clone()
+    }
+
+    /// Begins to deliver, or begins again: answers position and version to begin with.
+    pub(crate) fn begin(&self) -> (u64, u64) {
+        let mut state = self.state.lock();
+        let (next, floor) = (state.progress.next, state.progress.floor);
+        state.flying.clear();
+        state.unsaved.retain(|sent| sent.next <= next);
+        state.sent = next;
+        (next, floor)
+    }
+
+    /// Whether so many more events may be sent.
+    pub(crate) fn has_room(&self, batch: &Batch) -> bool {
+        let mut state = self.state.lock();
+        let saved = self.saved.next.load(Ordering::Acquire);
+        while state.unsaved.front().is_some_and(|sent| sent.next <= saved) {
+            state.unsaved.pop_front();
+        }
+        let (flying, bytes) = sum(&state.flying);
+        let unsaved = match state.progress.acknowledged {
+            true => 0,
+            false => sum(&state.unsaved).0,
+        };
+        let events = batch.events.len();
+        flying.max(unsaved) + events <= WINDOW_EVENTS
+            && (bytes == 0 || bytes + batch.terms.len() <= WINDOW_BYTES)
+    }
+
+    /// Notes what was sent.
+    pub(crate) fn was_sent(&self, batch: &Batch, receipt: u64) {
+        let sent = Sent {
+            receipt,
+            next: batch.next,
+            events: batch.events.len(),
+            bytes: batch.terms.len(),
+        };
+        let mut state = self.state.lock();
+        state.sent = batch.next;
+        state.flying.push_back(sent);
+        if !state.progress.acknowledged {
+            state.unsaved.push_back(sent);
+        }
+    }
+
+    /// The peer has read everything up to this receipt.
+    pub(crate) fn was_received(&self, receipt: u64) {
+        let mut state = self.state.lock();
+        while let Some(sent) = state.flying.front().copied()
+            && sent.receipt <= receipt
+        {
+            state.flying.pop_front();
+            if !state.progress.acknowledged {
+                state.progress.next = sent.next;
+                state.progress.floor = 0;
+            }
+        }
+    }
+
+    /// What stands before this position has been acknowledged; 0 where nothing ever was.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        match &self.state.lock().progress {
+            progress if progress.acknowledged => progress.next,
+            _ => 0,
+        }
+    }
+
+    /// Whether something is sent that the peer is not known to have read.
+    pub(crate) fn is_flying(&self) -> bool {
+        !self.state.lock().flying.is_empty()
+    }
+
+    /// Whether there is progress that the log has not been told of.
+    pub(crate) fn is_dirty(&self) -> bool {
+        let state = self.state.lock();
+        state.progress.next != state.submitted || self.saved.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether the progress should be saved now, so that sending can go on.
+    pub(crate) fn is_pressed(&self) -> bool {
+        let state = self.state.lock();
+        state.progress.next != state.submitted && sum(&state.unsaved).0 >= WINDOW_EVENTS / 4
+    }
+
+    /// Saves the progress, unless that is under way; when it is done, `changed` tells.
+    pub(crate) fn save(&self, replica: &Replica) {
+        if self.saved.saving.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.saved.failed.store(false, Ordering::Release);
+        let mut state = self.state.lock();
+        let next = state.progress.next;
+        state.submitted = next;
+        let (saved, changed) = (self.saved.clone(), self.changed.clone());
+        let done: Done = Box::new(move |outcome, _| {
+            match outcome {
+                Ok(_) => saved.next.store(next, Ordering::Release),
+                Err(_) => saved.failed.store(true, Ordering::Release),
+            }
+            saved.saving.store(false, Ordering::Release);
+            changed.notify_one();
+        });
+        replica.submit(self.record(&state.progress), None, done);
+    }
+
+    /// Moves the progress to where an acknowledgement says, shows it as `checkpoint`, and saves that;
+    /// `next` is the position after the acknowledged event, if it names one.
+    pub(crate) fn acknowledge(
+        &self,
+        next: Option<u64>,
+        checkpoint: Vec<u8>,
+        replica: &Replica,
+        done: Done,
+    ) -> Ticket {
+        let mut state = self.state.lock();
+        if let Some(next) = next {
+            let progress = &mut state.progress;
+            progress.next = match progress.acknowledged {
+                true => progress.next.max(next),
+                false => next,
+            };
+            progress.acknowledged = true;
+            progress.floor = 0;
+        }
+        state.progress.checkpoint = checkpoint;
+        state.submitted = state.progress.next;
+        let changed = self.changed.clone();
+        replica.submit(
+            self.record(&state.progress),
+            None,
+            Box::new(move |outcome, more| {
+                changed.notify_one();
+                done(outcome, more);
+            }),
+        )
+    }
+
+    /// The command that writes the progress.
+    fn record(&self, progress: &Progress) -> Vec<u8> {
+        let mut out = Vec::new();
+        let value = progress.encode();
+        command::records(&mut out, &[self.put(Space::CHECKPOINTS, &value)]);
+        out
+    }
+
+    /// The command that writes what it is and how far it has come.
+    pub(crate) fn creation(&self) -> Vec<u8> {
+        let (definition, progress) = (self.definition.lock().encode(), self.progress().encode());
+        let mut out = Vec::new();
+        let operations = [
+            self.put(Space::SUBSCRIPTIONS, &definition),
+            self.put(Space::CHECKPOINTS, &progress),
+        ];
+        command::records(&mut out, &operations);
+        out
+    }
+
+    /// The command that writes what it is.
+    pub(crate) fn change(&self) -> Vec<u8> {
+        let definition = self.definition.lock().encode();
+        let mut out = Vec::new();
+        command::records(&mut out, &[self.put(Space::SUBSCRIPTIONS, &definition)]);
+        out
+    }
+
+    fn put<'a>(&'a self, space: Space, value: &'a [u8]) -> RecordOp<'a> {
+        RecordOp::Put {
+            space,
+            key: self.id.as_bytes(),
+            value,
+        }
+    }
+
+    /// The operations that take it out of the store.
+    pub(crate) fn removal(&self) -> [RecordOp<'_>; 2] {
+        [Space::SUBSCRIPTIONS, Space::CHECKPOINTS].map(|space| RecordOp::Delete {
+            space,
+            key: self.id.as_bytes(),
+        })
+    }
+}

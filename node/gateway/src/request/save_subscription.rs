@@ -1,0 +1,56 @@
+//! `{save_subscription, S, Type, Selector, Name, StartFrom, Pid | undefined}`, call or cast: creates a
+//! subscription, or binds it to another process, and answers `{ok, Key}`.
+
+use super::{Change, Work, name};
+use crate::delivery::definition::Definition;
+use crate::delivery::registry::Wanted;
+use crate::delivery::start::Start;
+use crate::generation::Generation;
+use crate::refusal::Refusal;
+use esdb_etf::{Kind, Term};
+use esdb_subscription::Selector;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(super) fn work(
+    [kind, selector, subscription, start_from, subscriber]: [Term<'_>; 5],
+    generation: Generation,
+) -> Result<Work, Refusal> {
+    let subscription = name("subscription name", subscription)?;
+    let parsed = Selector::parse(kind, selector).map_err(Refusal::InvalidFilter)?;
+    let start = Start::parse(start_from, &parsed)?;
+    let definition = Definition {
+        kind: kind.as_bytes().to_vec(),
+        selector: selector.as_bytes().to_vec(),
+        name: subscription.to_vec(),
+        start_from: start_from.as_bytes().to_vec(),
+        created_at: now_ms(),
+        pool_size: 1,
+        generation,
+        subscriber: pid(subscriber)?,
+    };
+    Ok(Work::Change(Change::Save(Box::new(Wanted {
+        id: definition.id(),
+        selector: parsed,
+        start,
+        definition,
+    }))))
+}
+
+/// The raw pid of a subscriber; empty for none.
+fn pid(term: Term<'_>) -> Result<Vec<u8>, Refusal> {
+    match term.kind() {
+        Kind::Pid => Ok(term.as_bytes().to_vec()),
+        _ if term.is_atom("undefined") || term.is_atom("nil") => Ok(Vec::new()),
+        kind => Err(Refusal::argument(
+            "subscriber",
+            format!("it is a {kind:?}; give a pid, or undefined"),
+        )),
+    }
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.unwrap_or_default().as_millis();
+    u64::try_from(since).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,296 @@
+%% Subscriptions as the published clients make them: saved, delivered to, acknowledged, removed.
+-module(subscriptions_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-export([deliver_to_me/0]).
+
+-define(STORE, default_store).
+-define(WAIT_MS, 10000).
+
+subscriptions_test_() ->
+    esdb_fixture:on_client(#{}, [
+        {Name, fun(_) -> Test() end}
+     || {Name, Test} <- [
+            {"a call answers the key", fun answers_the_key/0},
+            {"new events come", fun new_events_come/0},
+            {"what was there before comes first", fun history_comes_first/0},
+            {"only one stream", fun one_stream/0},
+            {"only one type", fun one_type/0},
+            {"the seam neither loses nor repeats", fun the_seam/0},
+            {"start_from", fun start_from/0},
+            {"evoq's own replay is not repeated", fun evoq_replays_itself/0},
+            {"a cast is as good as a call", fun by_cast/0},
+            {"removed ones get nothing", fun removed/0},
+            {"acknowledged up to there", fun acknowledged/0},
+            {"bound to another process", fun bound_anew/0},
+            {"lists", fun lists/0},
+            {"what makes no sense is refused", fun refused/0}
+        ]
+    ]).
+
+answers_the_key() ->
+    Name = <<"key">>,
+    {ok, Key} = save(by_stream, <<"$orders-1">>, Name, 0, self()),
+    ?assertEqual(integer_to_binary(erlang:phash2({by_stream, <<"$orders-1">>, Name})), Key),
+    {ok, Key} = save(by_stream, <<"$orders-1">>, Name, 0, self()),
+    ok = remove(by_stream, Name).
+
+new_events_come() ->
+    {ok, _} = save(by_stream, <<"$new-1">>, <<"new">>, 0, self()),
+    {ok, 0} = append(<<"new-1">>, [one]),
+    {ok, 2} = append(<<"new-1">>, [two, three]),
+    ?assertEqual([one, two, three], numbers(receive_events(3))),
+    ok = remove(by_stream, <<"new">>),
+    silence().
+
+history_comes_first() ->
+    {ok, 1999} = append(<<"history">>, lists:seq(0, 1999)),
+    {ok, _} = save(by_stream, <<"history">>, <<"history">>, 0, self()),
+    {ok, 2000} = append(<<"history">>, [2000]),
+    Events = receive_events(2001),
+    ?assertEqual(lists:seq(0, 2000), numbers(Events)),
+    ?assertEqual(lists:seq(0, 2000), [element(5, Event) || Event <- Events]),
+    ok = remove(by_stream, <<"history">>),
+    silence().
+
+one_stream() ->
+    {ok, _} = save(by_stream, <<"mine">>, <<"mine">>, 0, self()),
+    {ok, _} = append(<<"other">>, [x]),
+    {ok, _} = append(<<"mine">>, [a]),
+    {ok, _} = append(<<"mine-not">>, [x]),
+    {ok, _} = append(<<"mine">>, [b]),
+    ?assertEqual([a, b], numbers(receive_events(2))),
+    ok = remove(by_stream, <<"mine">>),
+    silence().
+
+one_type() ->
+    {ok, _} = append(<<"typed">>, [event(<<"wanted">>, 1), event(<<"unwanted">>, 2)]),
+    {ok, _} = save(by_event_type, <<"wanted">>, <<"typed">>, 0, self()),
+    {ok, _} = append(<<"typed">>, [event(<<"unwanted">>, 3), event(<<"wanted">>, 4)]),
+    ?assertEqual([1, 4], numbers(receive_events(2))),
+    ok = remove(by_event_type, <<"typed">>),
+    silence().
+
+%% appends go on while the subscription catches up
+the_seam() ->
+    Me = self(),
+    Stream = <<"seam">>,
+    {ok, _} = append(Stream, lists:seq(0, 4999)),
+    Writer = spawn_link(fun() ->
+        [{ok, _} = append(Stream, [N]) || N <- lists:seq(5000, 5999)],
+        Me ! {written, self()}
+    end),
+    {ok, _} = save(by_stream, Stream, <<"seam">>, 0, self()),
+    ?assertEqual(lists:seq(0, 5999), numbers(receive_events(6000))),
+    receive
+        {written, Writer} -> ok
+    after ?WAIT_MS -> error(writer)
+    end,
+    ok = remove(by_stream, <<"seam">>),
+    silence().
+
+start_from() ->
+    Stream = <<"start">>,
+    {ok, _} = append(Stream, lists:seq(0, 9)),
+    From = fun(Start) ->
+        {ok, _} = save(by_stream, Stream, <<"start">>, Start, self()),
+        {ok, Last} = append(Stream, [last]),
+        Events = receive_until(fun(Event) -> element(5, Event) =:= Last end),
+        ok = remove(by_stream, <<"start">>),
+        silence(),
+        {Last, [element(5, Event) || Event <- Events]}
+    end,
+    {L1, V1} = From(7),
+    ?assertEqual(lists:seq(7, L1), V1),
+    {L2, V2} = From(current),
+    ?assertEqual([L2], V2),
+    {L3, V3} = From(-1),
+    ?assertEqual([L3], V3),
+    {L4, V4} = From(origin),
+    ?assertEqual(lists:seq(0, L4), V4).
+
+evoq_replays_itself() ->
+    Name = <<"evoq_all_default_store">>,
+    {ok, _} = append(<<"evoq">>, [before]),
+    {ok, _} = save(by_stream, <<"$all">>, Name, 0, self()),
+    {ok, _} = append(<<"evoq">>, [afterwards]),
+    ?assertEqual([afterwards], numbers(receive_events(1))),
+    ok = remove(by_stream, Name),
+    silence().
+
+by_cast() ->
+    Worker = esdb_client:worker(old, ?STORE),
+    Save = {save_subscription, ?STORE, by_stream, <<"$cast">>, <<"cast">>, 0, self()},
+    ok = gen_server:cast(Worker, Save),
+    {ok, #{subscription_name := <<"cast">>}} = subscription(<<"cast">>),
+    {ok, _} = append(<<"cast">>, [1]),
+    [Event] = receive_events(1),
+    Ack = {ack_event, ?STORE, <<"cast">>, self(), #{stream_id => <<"cast">>, version => element(5, Event)}},
+    ok = gen_server:cast(Worker, Ack),
+    {ok, #{checkpoint := 0}} = subscription(<<"cast">>),
+    ok = gen_server:cast(Worker, {remove_subscription, ?STORE, by_stream, <<"$cast">>, <<"cast">>}),
+    {error, not_found} = subscription(<<"cast">>),
+    silence().
+
+removed() ->
+    {ok, _} = save(by_stream, <<"gone">>, <<"gone">>, 0, self()),
+    ok = remove(by_stream, <<"gone">>),
+    ok = remove(by_stream, <<"gone">>),
+    {ok, _} = append(<<"gone">>, [1]),
+    silence().
+
+%% the one who takes over goes on after what was acknowledged
+acknowledged() ->
+    Stream = <<"acked">>,
+    {ok, _} = append(Stream, lists:seq(0, 9)),
+    First = collector(),
+    {ok, _} = save(by_stream, Stream, <<"acked">>, 0, First),
+    10 = length(collected(First, 10)),
+    ok = call({ack_event, ?STORE, <<"acked">>, First, #{version => 4}}),
+    {ok, #{checkpoint := 4, subscriber_pid := First}} = subscription(<<"acked">>),
+    exit(First, kill),
+    {ok, _} = save(by_stream, Stream, <<"acked">>, 0, self()),
+    ?assertEqual(lists:seq(5, 9), numbers(receive_events(5))),
+    ?assertEqual(
+        {error, {subscription_not_found, <<"nobody">>}},
+        call({ack_event, ?STORE, <<"nobody">>, self(), #{version => 4}})
+    ),
+    ok = remove(by_stream, <<"acked">>),
+    silence().
+
+%% without acknowledgements the next one goes on after what was sent
+bound_anew() ->
+    Stream = <<"bound">>,
+    First = collector(),
+    {ok, _} = save(by_stream, Stream, <<"bound">>, 0, First),
+    {ok, _} = append(Stream, lists:seq(0, 2)),
+    3 = length(collected(First, 3)),
+    exit(First, kill),
+    {ok, _} = append(Stream, [3, 4]),
+    {ok, _} = save(by_stream, Stream, <<"bound">>, 0, self()),
+    {ok, _} = append(Stream, [5]),
+    ?assertEqual([3, 4, 5], numbers(receive_events(3))),
+    ok = remove(by_stream, <<"bound">>),
+    silence().
+
+lists() ->
+    {ok, []} = call({get_subscriptions, ?STORE}),
+    {ok, Key} = save(by_stream, <<"$all">>, <<"listed">>, current, self()),
+    {ok, [Listed]} = call({get_subscriptions, ?STORE}),
+    Me = self(),
+    #{
+        id := Key,
+        type := by_stream,
+        selector := <<"$all">>,
+        subscription_name := <<"listed">>,
+        subscriber_pid := Me,
+        created_at := Created,
+        pool_size := 1,
+        checkpoint := current,
+        options := #{start_from := current, subscriber := Me}
+    } = Listed,
+    ?assert(abs(erlang:system_time(millisecond) - Created) < 60000),
+    ?assertEqual({ok, maps:remove(id, Listed)}, subscription(<<"listed">>)),
+    {ok, #{lag_events := 0, subscription_name := <<"listed">>}} =
+        call({subscription_lag, ?STORE, <<"listed">>}),
+    ok = remove(by_stream, <<"listed">>),
+    {error, not_found} = call({subscription_lag, ?STORE, <<"listed">>}).
+
+refused() ->
+    Refused = fun(Type, Selector) ->
+        {error, {Name, _}} = call(
+            new, {save_subscription, ?STORE, Type, Selector, <<"refused">>, 0, self()}
+        ),
+        Name
+    end,
+    ?assertEqual(invalid_filter, Refused(by_stream, <<>>)),
+    ?assertEqual(invalid_filter, Refused(by_stream, 7)),
+    ?assertEqual(invalid_filter, Refused(by_nothing, <<"x">>)),
+    ?assertEqual(invalid_filter, Refused(by_event_payload, <<"x">>)),
+    {ok, []} = call({get_subscriptions, ?STORE}).
+
+%% --- helpers, on the client node
+
+save(Type, Selector, Name, Start, Pid) ->
+    call({save_subscription, ?STORE, Type, Selector, Name, Start, Pid}).
+
+remove(Type, Name) ->
+    call({remove_subscription, ?STORE, Type, <<"ignored">>, Name}).
+
+subscription(Name) ->
+    call({get_subscription, ?STORE, Name}).
+
+call(Request) ->
+    call(old, Request).
+
+call(Generation, Request) ->
+    esdb_client:call(Generation, ?STORE, Request).
+
+append(Stream, Data) ->
+    Events = [
+        case is_map(D) of
+            true -> D;
+            false -> event(<<"numbered">>, D)
+        end
+     || D <- Data
+    ],
+    esdb_client:append(?STORE, Stream, Events).
+
+event(Type, N) ->
+    #{event_type => Type, data => #{n => N}}.
+
+numbers(Events) ->
+    [maps:get(n, element(6, Event)) || Event <- Events].
+
+receive_events(Count) ->
+    receive_events(Count, []).
+
+receive_events(Count, Sofar) when Count =< 0 ->
+    lists:append(lists:reverse(Sofar));
+receive_events(Count, Sofar) ->
+    receive
+        {events, Events} -> receive_events(Count - length(Events), [Events | Sofar])
+    after ?WAIT_MS -> error({missing, Count, Sofar})
+    end.
+
+receive_until(Last) ->
+    receive
+        {events, Events} ->
+            case lists:any(Last, Events) of
+                true -> Events;
+                false -> Events ++ receive_until(Last)
+            end
+    after ?WAIT_MS -> error(missing)
+    end.
+
+%% nothing is on its way: a later message of the server comes before any event
+silence() ->
+    {ok, _} = call({get_subscriptions, ?STORE}),
+    receive
+        {events, _} = Message -> error({unexpected, Message})
+    after 50 -> ok
+    end.
+
+%% a process that keeps the events it gets
+collector() ->
+    spawn(?MODULE, deliver_to_me, []).
+
+deliver_to_me() ->
+    collect([]).
+
+collect(Events) ->
+    receive
+        {events, More} ->
+            collect(Events ++ More);
+        {give, To, Count} when length(Events) >= Count ->
+            To ! {self(), Events},
+            collect(Events)
+    end.
+
+collected(Collector, Count) ->
+    Collector ! {give, self(), Count},
+    receive
+        {Collector, Events} -> Events
+    after ?WAIT_MS -> error(missing)
+    end.

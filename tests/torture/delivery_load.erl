@@ -1,0 +1,213 @@
+%% The client's side of the delivery torture: writers, one subscriber at a time, and the book in which
+%% every event that arrives is checked at once.
+-module(delivery_load).
+
+-export([start/1, figures/0, kill_subscriber/0, stop/0]).
+
+-define(STORE, default_store).
+-define(NAME, <<"torture">>).
+-define(BATCH, 20).
+%% writers wait when the subscriber is so far behind
+-define(AHEAD, 50000).
+%% without acknowledgements only what was sent last may come again
+-define(REPEATED, 1000).
+-define(CALL_MS, 5000).
+
+-type options() :: #{events := pos_integer(), writers := pos_integer(), acks := boolean()}.
+-export_type([options/0]).
+
+-record(book, {
+    acks :: boolean(),
+    total :: pos_integer(),
+    written = 0 :: non_neg_integer(),
+    %% distinct events; the number of the last one
+    received = 0 :: non_neg_integer(),
+    acked = 0 :: non_neg_integer(),
+    repeated = 0 :: non_neg_integer(),
+    messages = 0 :: non_neg_integer(),
+    %% the version that each stream must have next
+    next = #{} :: #{pos_integer() => non_neg_integer()},
+    %% {Stream, Version} to the number of its first arrival
+    numbers :: ets:table(),
+    subscriber :: pid() | undefined,
+    wrong = none :: none | term()
+}).
+
+%% Each writer has a stream of its own and appends its share of the events, once, whatever happens to
+%% the server meanwhile.
+-spec start(options()) -> ok.
+start(Options) ->
+    register(?MODULE, spawn(fun() -> init(Options) end)),
+    ok.
+
+-spec figures() -> #{atom() => term()}.
+figures() ->
+    ask(figures).
+
+%% Ends the subscriber; another one takes its place.
+-spec kill_subscriber() -> ok.
+kill_subscriber() ->
+    ask(kill_subscriber).
+
+-spec stop() -> ok.
+stop() ->
+    ask(stop).
+
+ask(Question) ->
+    Monitor = monitor(process, ?MODULE),
+    ?MODULE ! {ask, {self(), Monitor}, Question},
+    receive
+        {Monitor, Answer} ->
+            demonitor(Monitor, [flush]),
+            Answer;
+        {'DOWN', Monitor, process, _, Reason} ->
+            error(Reason)
+    end.
+
+init(#{events := Events, writers := Writers, acks := Acks}) ->
+    Share = Events div Writers,
+    Book = self(),
+    [spawn_link(fun() -> write(Book, Writer, 0, Share) end) || Writer <- lists:seq(1, Writers)],
+    Numbers = ets:new(numbers, [set]),
+    State = #book{acks = Acks, total = Share * Writers, numbers = Numbers},
+    loop(subscribe(State)).
+
+loop(Book) ->
+    receive
+        {got, Subscriber, Places} ->
+            Checked = lists:foldl(fun check/2, Book, Places),
+            Subscriber ! noted,
+            loop(Checked#book{messages = Checked#book.messages + 1});
+        {acked, Place} ->
+            [{_, Number}] = ets:lookup(Book#book.numbers, Place),
+            loop(Book#book{acked = max(Number, Book#book.acked)});
+        {written, Writer, Count} ->
+            Written = Book#book.written + Count,
+            Writer ! {ahead, Written - Book#book.received},
+            loop(Book#book{written = Written});
+        {ahead, Writer} ->
+            Writer ! {ahead, Book#book.written - Book#book.received},
+            loop(Book);
+        {ask, {From, Tag}, stop} ->
+            From ! {Tag, ok},
+            exit(shutdown);
+        {ask, {From, Tag}, Question} ->
+            {Answer, Next} = answer(Question, Book),
+            From ! {Tag, Answer},
+            loop(Next)
+    end.
+
+answer(figures, Book) ->
+    Keys = record_info(fields, book),
+    All = maps:from_list(lists:zip(Keys, tl(tuple_to_list(Book)))),
+    {maps:with([total, written, received, acked, repeated, messages, wrong], All), Book};
+answer(kill_subscriber, Book = #book{subscriber = Subscriber}) ->
+    exit(Subscriber, kill),
+    {ok, subscribe(Book)}.
+
+check(Place = {Stream, Version}, Book = #book{next = Next, received = Received}) ->
+    Expected = maps:get(Stream, Next, 0),
+    if
+        Version =:= Expected ->
+            Number = Received + 1,
+            true = ets:insert(Book#book.numbers, {Place, Number}),
+            Book#book{received = Number, next = Next#{Stream => Version + 1}};
+        Version > Expected ->
+            wrong({gap, Place, Expected}, Book);
+        true ->
+            [{_, Number}] = ets:lookup(Book#book.numbers, Place),
+            Again = Book#book{repeated = Book#book.repeated + 1},
+            case Book of
+                #book{acks = true, acked = Acked} when Number =< Acked ->
+                    wrong({again_though_acknowledged, Place, Number, Acked}, Again);
+                #book{acks = false} when Received - Number >= ?REPEATED ->
+                    wrong({again_after, Received - Number, Place}, Again);
+                _ ->
+                    Again
+            end
+    end.
+
+wrong(What, Book = #book{wrong = none}) -> Book#book{wrong = What};
+wrong(_, Book) -> Book.
+
+subscribe(Book = #book{acks = Acks}) ->
+    This = self(),
+    Subscriber = spawn_link(fun() ->
+        unlink(This),
+        Save = {save_subscription, ?STORE, by_stream, <<"$all">>, ?NAME, 0, self()},
+        {ok, _} = again(fun() -> call(new, Save) end),
+        take(This, Acks)
+    end),
+    Book#book{subscriber = Subscriber}.
+
+take(Book, Acks) ->
+    receive
+        {events, Events} ->
+            Places = [{binary_to_integer(element(4, E)), element(5, E)} || E <- Events],
+            Book ! {got, self(), Places},
+            receive
+                noted -> ok
+            end,
+            _ = Acks andalso acknowledge(Book, lists:last(Places)),
+            take(Book, Acks)
+    end.
+
+%% One that is not answered may have been taken, or not.
+acknowledge(Book, Place = {Stream, Version}) ->
+    Event = #{stream_id => integer_to_binary(Stream), version => Version},
+    case call(new, {ack_event, ?STORE, ?NAME, self(), Event}) of
+        ok -> Book ! {acked, Place};
+        _ -> ok
+    end.
+
+write(_, _, Share, Share) ->
+    ok;
+write(Book, Writer, Done, Share) ->
+    Count = min(?BATCH, Share - Done),
+    Events = [event(Writer, N) || N <- lists:seq(Done, Done + Count - 1)],
+    Append = {append_events, ?STORE, integer_to_binary(Writer), any, Events},
+    {ok, _} = again(fun() -> call(generation(Writer), Append) end),
+    Book ! {written, self(), Count},
+    not_too_far_ahead(Book),
+    write(Book, Writer, Done + Count, Share).
+
+generation(Writer) when Writer rem 2 =:= 0 -> old;
+generation(_) -> new.
+
+not_too_far_ahead(Book) ->
+    receive
+        {ahead, Events} when Events < ?AHEAD -> ok;
+        {ahead, _} ->
+            pause(),
+            Book ! {ahead, self()},
+            not_too_far_ahead(Book)
+    end.
+
+event(Writer, N) ->
+    #{
+        event_id => <<(integer_to_binary(Writer))/binary, "-", (integer_to_binary(N))/binary>>,
+        event_type => <<"numbered">>,
+        data => #{n => N, filler => binary:copy(<<"x">>, 100)}
+    }.
+
+call(Generation, Request) ->
+    try
+        gen_server:call(esdb_client:worker(Generation, ?STORE), Request, ?CALL_MS)
+    catch
+        _:Reason -> {error, Reason}
+    end.
+
+again(Do) ->
+    case Do() of
+        {ok, _} = Done ->
+            Done;
+        _ ->
+            pause(),
+            again(Do)
+    end.
+
+%% between two attempts
+pause() ->
+    receive
+    after 10 -> ok
+    end.
