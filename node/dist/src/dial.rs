@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
-const LAST_DELAY: Duration = Duration::from_secs(5);
+/// Short, so that clients go on soon after a broken network is whole again.
+const LAST_DELAY: Duration = Duration::from_secs(2);
 
 /// For ever.
 pub(crate) async fn keep(shared: Arc<Shared>, name: String) {

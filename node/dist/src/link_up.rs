@@ -13,6 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::net::TcpStream;
 
 pub(crate) fn introduction(shared: &Shared) -> Introduction {
@@ -23,6 +24,10 @@ pub(crate) fn introduction(shared: &Shared) -> Introduction {
         old: false,
     }
 }
+
+/// How long a host may take to accept a connection: what takes longer was swallowed by a broken
+/// network, and the next attempt is the remedy.
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// Why a node could not be connected with.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +62,7 @@ pub(crate) async fn dial(shared: &Arc<Shared>, name: &str) -> Result<(), DialErr
         .copied()
         .ok_or_else(|| DialError::Host(io::ErrorKind::NotFound.into()))?;
     let address = SocketAddr::new(epmd.ip(), client::port(epmd, alive).await?);
-    let mut stream = tokio::time::timeout(limit, TcpStream::connect(address))
+    let mut stream = tokio::time::timeout(limit.min(CONNECT), TcpStream::connect(address))
         .await
         .map_err(|_| HandshakeError::Timeout)?
         .map_err(DialError::Connect)?;

@@ -6,21 +6,21 @@ use crate::delivery::registry::Subscriptions;
 use crate::delivery::subscriber::Watcher;
 use crate::generation::Generation;
 use crate::info;
+use crate::offer::{Change, Offer, Own};
 use crate::order::Order;
+use crate::rivals::{self, Found, SCOPES};
 use crate::served::ServedStore;
 use crate::worker::Worker;
-use esdb_dist::Node;
+use esdb_dist::{Connection, Node};
 use esdb_etf::Pid;
 use esdb_log::{OpenError, Options, Replica};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The pg scopes in which the published clients look for workers: that of reckon_gater and that of
-/// its ancestor erl_esdb_gater.
-const SCOPES: [&str; 2] = ["reckon_gater_pg", "erl_esdb_gater_pg"];
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 /// Serves stores to the clients that the distribution node is connected with. Clones are the same.
 #[derive(Clone)]
@@ -31,8 +31,20 @@ struct Inner {
     clients: Arc<Clients>,
     watcher: Arc<Watcher>,
     data_dir: DataDir,
-    options: Options,
+    settings: Settings,
     stores: RwLock<BTreeMap<String, Slot>>,
+    /// A node has been told of stores for the first time, or a store has come.
+    offers_changed: Notify,
+}
+
+/// What a gateway goes by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Of stores that are created.
+    pub store: Options,
+    /// How long another server's store of the same name must have been away before ours, which gave
+    /// way to it, is offered to clients.
+    pub absence: Duration,
 }
 
 /// A name that is taken.
@@ -66,37 +78,80 @@ pub enum StoreError {
 }
 
 impl Gateway {
-    /// A gateway on `node` for the stores of `data_dir`, none of which it serves yet. Stores that are
-    /// created get `options`. It answers `rs_esdb:info/0`.
-    pub fn new(node: Node, data_dir: DataDir, options: Options) -> Self {
+    /// A gateway on `node` for the stores of `data_dir`, none of which it serves yet. It answers
+    /// `rs_esdb:info/0`. Needs a tokio runtime.
+    pub fn new(node: Node, data_dir: DataDir, settings: Settings) -> Self {
         let clients = Arc::new(Clients::new(node.clone()));
-        let greeter = clients.clone();
-        node.hold_first_sync(Arc::new(move |connection| {
-            Box::pin(greeter.clone().greet(connection.clone()))
-        }));
-        let stores = RwLock::default();
         let gateway = Gateway(Arc::new(Inner {
             watcher: Arc::new(Watcher::new(node.clone())),
             node,
             clients,
             data_dir,
-            options,
-            stores,
+            settings,
+            stores: RwLock::default(),
+            offers_changed: Notify::new(),
         }));
-        let answering = gateway.clone();
+        let (answering, greeting) = (gateway.clone(), gateway.clone());
         let node = &gateway.0.node;
+        node.hold_first_sync(Arc::new(move |connection| {
+            Box::pin(greeting.clone().greet(connection.clone()))
+        }));
         node.export(
             "rs_esdb",
             "info",
             0,
             Arc::new(move |_, out| info::put(out, &answering)),
         );
+        tokio::spawn(rivals::watch(gateway.clone()));
         gateway
     }
 
-    /// The node's full name.
-    pub(crate) fn node_name(&self) -> &str {
-        self.0.node.name()
+    /// Finds out what there is to know of a node before it is told of our groups.
+    async fn greet(self, connection: Connection) {
+        let stores: Vec<String> = self.stores().iter().map(|s| s.name.clone()).collect();
+        let (found, ()) = tokio::join!(
+            rivals::seen_by(&self.0.node, connection.peer(), &stores),
+            self.0.clients.clone().greet(connection.clone())
+        );
+        let now = Instant::now();
+        self.judge(&found.unwrap_or_default(), false, now);
+        for store in self.stores() {
+            store.offer.lock().begin(now);
+        }
+        self.0.offers_changed.notify_one();
+    }
+
+    /// Waits until other servers may have come into conflict with this one.
+    pub(crate) async fn change_of_offers(&self) {
+        self.0.offers_changed.notified().await;
+    }
+
+    /// Gives way to rivals, and takes the place of those that have gone.
+    pub(crate) fn judge(&self, found: &Found, complete: bool, now: Instant) {
+        for store in self.stores() {
+            let uuid = store.uuid();
+            let own = Own {
+                node: self.0.node.name(),
+                store: &store.name,
+                uuid: &uuid,
+                absence: self.0.settings.absence,
+            };
+            let rivals = found.get(&store.name).map_or(&[][..], Vec::as_slice);
+            let mut offer = store.offer.lock();
+            match offer.judge(&own, rivals, complete, now) {
+                Some(Change::Leave) => self.leave(&store),
+                Some(Change::Join) => {
+                    self.join(&store, &mut offer);
+                    self.0.offers_changed.notify_one();
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The node that it is on.
+    pub(crate) fn node(&self) -> &Node {
+        &self.0.node
     }
 
     /// The store of that name.
@@ -116,7 +171,8 @@ impl Gateway {
         self.0.stores.read().values().filter_map(serving).collect()
     }
 
-    /// Serves `replica`, whose files are in `directory`, under `name` from now on.
+    /// Serves `replica`, whose files are in `directory`, under `name` from now on. Clients find it
+    /// after [`Gateway::offer`].
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`].
@@ -131,34 +187,50 @@ impl Gateway {
         Ok(())
     }
 
+    /// Lets clients find the stores that are served. To be called once, when all of them are: nodes are
+    /// asked about all stores before they are told of any.
+    pub fn offer(&self) {
+        for store in self.stores() {
+            self.join(&store, &mut store.offer.lock());
+        }
+    }
+
     /// Creates a store and serves it. Blocks until it is durable and serves.
     ///
     /// # Errors
     /// [`StoreError`].
     pub(crate) fn create(&self, name: &str, options: &[u8]) -> Result<(), StoreError> {
         self.take_name(name)?;
-        let opened = self
-            .0
-            .data_dir
-            .create(name, options)
-            .map_err(StoreError::from);
-        let opened = opened.and_then(|directory| {
-            let replica = Replica::open(&directory.path, self.0.options.clone());
-            let path = directory.path.clone();
-            Ok((
-                directory,
-                replica.map_err(|error| StoreError::Open { path, error })?,
-            ))
-        });
-        match opened {
+        match self.make(name, options) {
             Ok((directory, replica)) => {
-                self.start(name, directory, replica);
+                let store = self.start(name, directory, replica);
+                self.join(&store, &mut store.offer.lock());
+                self.0.offers_changed.notify_one();
                 Ok(())
             }
             Err(error) => {
                 self.0.stores.write().remove(name);
                 Err(error)
             }
+        }
+    }
+
+    /// Makes the files of a store that nobody else in the cluster offers.
+    fn make(&self, name: &str, options: &[u8]) -> Result<(StoreDir, Replica), StoreError> {
+        let names = [name.to_owned()];
+        let look = rivals::seen_by_any(&self.0.node, &names);
+        let (found, _) = Handle::current().block_on(look);
+        if let Some(rival) = found.into_values().flatten().next() {
+            tracing::warn!("store {name} is not created: {} offers one", rival.node);
+            return Err(StoreError::AlreadyExists(name.to_owned()));
+        }
+        let directory = self.0.data_dir.create(name, options)?;
+        match Replica::open(&directory.path, self.0.settings.store.clone()) {
+            Ok(replica) => Ok((directory, replica)),
+            Err(error) => Err(StoreError::Open {
+                path: directory.path,
+                error,
+            }),
         }
     }
 
@@ -175,7 +247,7 @@ impl Gateway {
         let Slot::Serving(store) = store else {
             return Err(StoreError::NotFound(name.to_owned()));
         };
-        self.leave(&store);
+        self.withdraw(&store);
         store.subscriptions.end();
         store.replica.abandon("the store was removed");
         let removed = self.0.data_dir.remove(&store.directory.path);
@@ -196,7 +268,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn start(&self, name: &str, directory: StoreDir, replica: Replica) {
+    fn start(&self, name: &str, directory: StoreDir, replica: Replica) -> Arc<ServedStore> {
         let workers = Generation::ALL.map(|generation| {
             let worker = Worker::new(generation, self.clone(), self.0.clients.clone());
             self.0.node.spawn(Arc::new(worker))
@@ -210,12 +282,21 @@ impl Gateway {
             workers: workers.to_vec(),
             subscriptions: Arc::new(subscriptions),
             order: Order::default(),
+            offer: Mutex::default(),
         });
         self.0
             .stores
             .write()
             .insert(name.to_owned(), Slot::Serving(store.clone()));
-        for (group, worker) in groups(&store) {
+        store
+    }
+
+    /// Puts a store's workers into their groups, where callers find them.
+    fn join(&self, store: &ServedStore, offer: &mut Offer) {
+        if !self.0.node.connections().is_empty() {
+            offer.begin(Instant::now());
+        }
+        for (group, worker) in groups(store) {
             SCOPES.iter().for_each(|scope| {
                 self.0
                     .node
@@ -235,6 +316,13 @@ impl Gateway {
         }
     }
 
+    /// As [`Gateway::leave`], for good.
+    fn withdraw(&self, store: &ServedStore) {
+        let mut offer = store.offer.lock();
+        offer.withdraw();
+        self.leave(store);
+    }
+
     /// Ends a store's workers.
     fn end(&self, store: &ServedStore) {
         let mut reason = Vec::new();
@@ -249,7 +337,7 @@ impl Gateway {
     /// workers. Blocks meanwhile.
     pub fn shutdown(&self) {
         let stores = self.stores();
-        stores.iter().for_each(|store| self.leave(store));
+        stores.iter().for_each(|store| self.withdraw(store));
         stores.iter().for_each(|store| store.subscriptions.end());
         stores.iter().for_each(|store| store.replica.shutdown());
         stores.iter().for_each(|store| self.end(store));

@@ -4,12 +4,13 @@ use crate::gateway::Gateway;
 use crate::served::ServedStore;
 use esdb_etf::{Term, put};
 use esdb_log::State;
+use std::time::Instant;
 
 /// `#{node, version, stores => [#{name, uuid, state, ...}]}`, all text as binaries.
 pub(crate) fn put(out: &mut Vec<u8>, gateway: &Gateway) {
     put::map(out, 3);
     put::atom(out, "node");
-    put::atom(out, gateway.node_name());
+    put::atom(out, gateway.node().name());
     put::atom(out, "version");
     put::binary(out, env!("CARGO_PKG_VERSION").as_bytes());
     put::atom(out, "stores");
@@ -23,7 +24,7 @@ pub(crate) fn list_stores(out: &mut Vec<u8>, gateway: &Gateway) {
     list(out, &gateway.stores(), |out, store| {
         put::map(out, CONFIG_FIELDS + 2);
         config_fields(out, store);
-        field(out, "node", |out| put::atom(out, gateway.node_name()));
+        field(out, "node", |out| put::atom(out, gateway.node().name()));
         field(out, "registered_at", |out| {
             put::unsigned(out, store.registered_at);
         });
@@ -72,16 +73,19 @@ fn option<'a>(options: Term<'a>, key: &str) -> Option<Term<'a>> {
 /// One store: text as binaries, counts as integers, `undefined` where there is nothing to tell.
 fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
     let status = store.replica.status();
-    let uuid = uuid::Uuid::from_bytes(store.replica.uuid())
-        .hyphenated()
-        .to_string();
+    let (offered, conflict) = {
+        let offer = store.offer.lock();
+        let conflict = offer.conflict().map(str::to_owned);
+        (offer.age(Instant::now()), conflict)
+    };
+    let offered = offered.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     let torn_tail = status.torn_tail.map(|cut| match cut.last_index {
         Some(last) => format!("cut {} bytes after entry {last} at start", cut.bytes),
         None => format!("cut {} bytes at start, of a log without entries", cut.bytes),
     });
-    put::map(out, 13);
+    put::map(out, 15);
     field(out, "name", |out| put::atom(out, &store.name));
-    field(out, "uuid", |out| put::binary(out, uuid.as_bytes()));
+    field(out, "uuid", |out| put::binary(out, store.uuid().as_bytes()));
     field(out, "directory", |out| {
         put::binary(out, store.directory.path.to_string_lossy().as_bytes());
     });
@@ -105,12 +109,14 @@ fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
         ("log_bytes", Some(status.wal_bytes)),
         ("checkpoints", Some(status.checkpoints)),
         ("commands", Some(status.commands)),
+        ("offered_ms", offered),
     ] {
         field(out, key, |out| match value {
             Some(value) => put::unsigned(out, value),
             None => put::atom(out, "undefined"),
         });
     }
+    field(out, "conflict", |out| text_or_undefined(out, conflict));
     field(out, "torn_tail", |out| text_or_undefined(out, torn_tail));
     field(out, "checkpoint_error", |out| {
         text_or_undefined(out, status.checkpoint_error)

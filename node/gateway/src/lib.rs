@@ -7,6 +7,7 @@
 //! # Layout
 //! - [`gateway`]: the stores that are served, their workers and groups
 //! - [`data_dir`], `identity`: their directories
+//! - `offer`: whether clients can find a store; `rivals`: other servers that offer one of that name
 //! - `lifecycle`: requests about stores themselves
 //! - `worker`: one process: envelope in, answer out
 //! - `reading`: how many reads of a client are under way, and how large answers reach it
@@ -30,6 +31,7 @@ mod identity;
 mod info;
 mod lifecycle;
 mod new_event;
+mod offer;
 mod order;
 mod reading;
 mod record;
@@ -37,9 +39,10 @@ mod refusal;
 mod request;
 #[cfg(test)]
 mod retries;
+mod rivals;
 mod served;
 mod worker;
 
 pub use data_dir::{DataDir, DataDirError, StoreDir};
-pub use gateway::{Gateway, StoreError};
+pub use gateway::{Gateway, Settings, StoreError};
 pub use generation::MAX_STORE_NAME;

@@ -2,9 +2,11 @@
 
 use crate::data_dir::StoreDir;
 use crate::delivery::registry::Subscriptions;
+use crate::offer::Offer;
 use crate::order::Order;
 use esdb_etf::Pid;
 use esdb_log::Replica;
+use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// One store: its log, the processes that answer for it, and what is known of its senders.
@@ -23,4 +25,15 @@ pub(crate) struct ServedStore {
     pub(crate) subscriptions: Arc<Subscriptions>,
     /// Unanswered writes by sender.
     pub(crate) order: Order,
+    /// Whether clients can find it. Workers join and leave their groups with this locked.
+    pub(crate) offer: Mutex<Offer>,
+}
+
+impl ServedStore {
+    /// The store's UUID, as text.
+    pub(crate) fn uuid(&self) -> String {
+        uuid::Uuid::from_bytes(self.replica.uuid())
+            .hyphenated()
+            .to_string()
+    }
 }

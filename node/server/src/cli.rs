@@ -25,7 +25,7 @@ pub(crate) enum Command {
     /// Ask a running server how it is.
     ///
     /// Connects to it as a node of its cluster, so it needs the same cookie. Fails if the server does
-    /// not answer or one of its stores does not serve.
+    /// not answer, or one of its stores does not serve or is in conflict with another server's.
     Status(StatusOptions),
 }
 

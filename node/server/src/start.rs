@@ -4,7 +4,7 @@ use crate::cli::StartOptions;
 use crate::config::Config;
 use anyhow::{Context, Result};
 use esdb_dist::Node;
-use esdb_gateway::{DataDir, Gateway, StoreDir};
+use esdb_gateway::{DataDir, Gateway, Settings, StoreDir};
 use esdb_log::Replica;
 use std::io::{IsTerminal, Write};
 use tokio::signal::unix::{SignalKind, signal};
@@ -62,12 +62,18 @@ async fn serve(config: Config, data_dir: DataDir, stores: Vec<Opened>) -> Result
         signal(SignalKind::interrupt())?,
     );
     let node = Node::start(node_config(&config)).await?;
-    let gateway = Gateway::new(node.clone(), data_dir, replica_options(&config));
+    let settings = Settings {
+        store: replica_options(&config),
+        // As long as a node may be silent before it counts as lost.
+        absence: config.net_ticktime,
+    };
+    let gateway = Gateway::new(node.clone(), data_dir, settings);
     let mut names = Vec::new();
     for (name, directory, replica) in stores {
         gateway.serve(&name, directory, replica)?;
         names.push(name);
     }
+    gateway.offer();
     announce(&node, &names)?;
     tokio::select! {
         _ = terminate.recv() => {}

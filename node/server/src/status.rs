@@ -28,7 +28,7 @@ pub(crate) fn run(options: StatusOptions) -> Result<()> {
     print!("{text}");
     match all_serve {
         true => Ok(()),
-        false => bail!("a store does not serve"),
+        false => bail!("a store does not serve, or another server offers one of its name"),
     }
 }
 
@@ -52,7 +52,7 @@ async fn ask(server: &str, cookie: Cookie) -> Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The answer as lines, and whether every store serves.
+/// The answer as lines, and whether every store serves undisputed.
 fn describe(info: Term<'_>) -> Option<(String, bool)> {
     let info = info.as_map()?;
     let mut text = format!("node     {}\n", show(info.get("node")?));
@@ -61,6 +61,7 @@ fn describe(info: Term<'_>) -> Option<(String, bool)> {
     for store in info.get("stores")?.as_proper_list()? {
         let store = store.as_map()?;
         all_serve &= store.get("state")?.is_atom("serving");
+        all_serve &= store.get("conflict")?.is_atom("undefined");
         let _ = writeln!(text, "store    {}", show(store.get("name")?));
         for (key, value) in store.filter(|(key, _)| !key.is_atom("name")) {
             if !value.is_atom("undefined") {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// A port mapper has nothing to do but to answer. Of what a broken network swallows, the next attempt
+/// is the remedy.
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes of the list of names that are read.
 const NAMES_MAX: u64 = 1 << 20;
 
