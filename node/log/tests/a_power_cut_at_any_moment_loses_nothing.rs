@@ -91,14 +91,26 @@ fn at_every_step() {
     });
 }
 
+/// So many numbers of steps that are done: every other one while a name is not safe, which is seldom.
+fn moments(trace: &[Step], count: usize, seed: u64) -> Vec<usize> {
+    let mut walk = Walk::default();
+    let unsafe_names = (1..=trace.len()).filter(|done| {
+        walk.take(&trace[done - 1]);
+        walk.names_are_unsafe()
+    });
+    let (unsafe_names, mut rng): (Vec<_>, _) = (unsafe_names.collect(), rng(seed));
+    let mut moment = |nth: usize| match nth % 2 {
+        0 => rng.random_range(1..=trace.len()),
+        _ => unsafe_names[rng.random_range(0..unsafe_names.len())],
+    };
+    (0..count).map(&mut moment).collect()
+}
+
 #[test]
 fn whatever_is_left_of_what_was_not_synced() {
     let (seed, images) = (number("RS_ESDB_SEED", 2), number("RS_ESDB_IMAGES", 300));
     let (trace, plan) = record(seed);
-    let mut at = rng(seed);
-    let mut moments: Vec<usize> = (0..images)
-        .map(|_| at.random_range(1..=trace.len()))
-        .collect();
+    let mut moments = moments(&trace, images as usize, seed);
     moments.sort_unstable();
     println!("seed {seed}: {images} images of {} steps", trace.len());
     in_parallel(moments.len(), |range| {

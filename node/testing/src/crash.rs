@@ -162,6 +162,11 @@ impl Walk {
         self.data.push((file, change));
     }
 
+    /// Whether a name was changed and its directory not synced since.
+    pub fn names_are_unsafe(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// Everything that was done is there.
     pub fn kept(&self) -> Image {
         self.current.clone()
