@@ -8,6 +8,7 @@
 client_version_test_() ->
     esdb_fixture:with(fun start/0, [
         {"the first read waits for an answer that is late", fun late_answer/1},
+        {"a call that makes the connection waits, too", fun first_call/1},
         {"a node that never answers gets the default, and its own records once it does",
             fun no_answer/1},
         {"a library that is loaded later is noticed", fun loaded_later/1},
@@ -33,6 +34,17 @@ late_answer(#{server := Server}) ->
     resume(Client),
     ?assertEqual(11, read_by(Client, Reader)),
     esdb_peer:stop(Client).
+
+%% The worker is known from another node, so nothing was asked before the call.
+first_call(#{server := Server}) ->
+    Other = joined(Server, none),
+    Worker = esdb_peer:call(Other, esdb_client, worker, [old, ?STORE]),
+    Client = esdb_peer:start(),
+    load(Client, "1.0.3"),
+    Request = {get_events, ?STORE, ?STREAM, 0, 1, forward},
+    {ok, [Event]} = esdb_peer:call(Client, gen_server, call, [Worker, Request]),
+    ?assertEqual(11, tuple_size(Event)),
+    [esdb_peer:stop(C) || C <- [Other, Client]].
 
 no_answer(#{server := Server}) ->
     Client = busy(Server, "1.0.3"),
