@@ -4,6 +4,7 @@
 //! different processes. Everything that depends on it is decided here.
 
 use crate::refusal;
+use crate::request::SnapshotVersion;
 use esdb_etf::put;
 use esdb_store::Expected;
 
@@ -46,6 +47,17 @@ impl Generation {
         match (self, n) {
             (Generation::Esdb, 0) => Expected::ExactlyOrEmpty(0),
             _ => Expected::Exactly(n),
+        }
+    }
+
+    /// Which snapshot a reader asks for by version `n`. 0 is the latest one from reckon_db 1.7.5 on.
+    /// Before, it was the one at version 0; the adapters of that time call whatever they get the
+    /// version they asked for, so they get that one if there is one.
+    pub(crate) fn snapshot(self, n: u64) -> SnapshotVersion {
+        match (self, n) {
+            (Generation::Esdb, 0) => SnapshotVersion::AtOrLatest(0),
+            (Generation::Reckon, 0) => SnapshotVersion::Latest,
+            (_, n) => SnapshotVersion::At(n),
         }
     }
 

@@ -14,7 +14,7 @@
 //! - `request`: one file per request: term in, command or query out
 //! - `generation`: what the client generations expect differently, in one table
 //! - `refusal`: every error a request can be answered with, in one table
-//! - `new_event`, `expected`, `record`: the terms that several requests share
+//! - `new_event`, `expected`, `record`, `snapshot`: the terms that several requests share
 //! - `order`: a sender's reads see the writes it sent before
 //! - `calls`: a call that was given up is not executed
 //! - `clients`: which version of the client library a node runs
@@ -41,6 +41,7 @@ mod request;
 mod retries;
 mod rivals;
 mod served;
+mod snapshot;
 mod worker;
 
 pub use data_dir::{DataDir, DataDirError, StoreDir};

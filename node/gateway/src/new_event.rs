@@ -24,7 +24,7 @@ pub(crate) struct Checked<'a> {
 }
 
 /// `#{}`.
-const EMPTY_MAP: &[u8] = &[116, 0, 0, 0, 0];
+pub(crate) const EMPTY_MAP: &[u8] = &[116, 0, 0, 0, 0];
 /// `undefined`.
 const UNDEFINED: &[u8] = b"w\x09undefined";
 /// `<<"application/json">>`.

@@ -116,7 +116,7 @@ pub(crate) fn failed_read(out: &mut Vec<u8>, error: &StoreError) {
     passing(out, "read_failed", &error.to_string());
 }
 
-/// The reply `{error, not_found}`.
+/// The reply `{error, not_found}`, which no client sends its request again for.
 pub(crate) fn not_found(out: &mut Vec<u8>) {
     put::tuple(out, 2);
     put::atom(out, "error");

@@ -123,6 +123,8 @@ fn no_version_retries_a_permanent_error() {
         }
         let not_found = written(|out| refusal::stream_not_found(out, b"s"));
         assert!(!library.retries(&not_found), "{versions}: missing stream");
+        let none = written(refusal::not_found);
+        assert!(!library.retries(&none), "{versions}: missing snapshot");
         let expected = written(|out| put::atom(out, "no_stream"));
         let conflict = written(|out| {
             library.generation.wrong_expected_version(out, &expected, 3);

@@ -2,25 +2,32 @@
 
 mod ack_event;
 mod append_events;
+mod delete_snapshot;
 mod delete_stream;
 mod get_events;
 mod get_streams;
 mod get_subscriptions;
 mod get_version;
 mod has_events;
+mod list_all_snapshots;
+mod list_snapshots;
 mod read_all_global;
 mod read_by_event_types;
 mod read_by_tags;
+mod read_snapshot;
+mod record_snapshot;
 mod remove_subscription;
 mod save_subscription;
 mod subscription_health;
+
+pub(crate) use read_snapshot::SnapshotVersion;
 
 use crate::delivery::registry::{Acknowledged, Wanted};
 use crate::generation::Generation;
 use crate::new_event::MAX_NAME;
 use crate::refusal::Refusal;
 use crate::served::ServedStore;
-use esdb_etf::Term;
+use esdb_etf::{Kind, Term};
 use esdb_store::{Direction, Outcome, StoreError, View};
 
 /// Writes the reply to a write, once its outcome is known.
@@ -154,6 +161,17 @@ pub(crate) fn work(
         ("get_subscription", [name]) => get_subscriptions::get(*name),
         ("subscription_health", []) => Ok(subscription_health::work()),
         ("subscription_lag", [name]) => get_subscriptions::lag(*name),
+        ("record_snapshot", [source, stream, version, snapshot]) => {
+            record_snapshot::work(*source, *stream, *version, *snapshot)
+        }
+        ("delete_snapshot", [source, stream, version]) => {
+            delete_snapshot::work(*source, *stream, *version)
+        }
+        ("read_snapshot", [source, stream, version]) => {
+            read_snapshot::work(*source, *stream, *version, generation)
+        }
+        ("list_snapshots", [source, stream]) => list_snapshots::work(*source, *stream),
+        ("list_all_snapshots", []) => list_all_snapshots::work(),
         _ => Err(Refusal::UnknownRequest(format!(
             "{name} with {} arguments",
             arguments.len()
@@ -186,7 +204,8 @@ fn non_negative(argument: &'static str, term: Term<'_>) -> Result<u64, Refusal> 
     term.as_u64().ok_or_else(|| {
         let problem = match term.as_i64() {
             Some(n) => format!("{n} is below 0"),
-            None => format!("it is no such integer but a {:?}", term.kind()),
+            None if term.kind() == Kind::Integer => "it is beyond 63 bits".to_owned(),
+            None => format!("it is a {:?}", term.kind()),
         };
         Refusal::argument(
             argument,
