@@ -42,6 +42,8 @@ struct Inner {
 pub struct Settings {
     /// Of stores that are created.
     pub store: Options,
+    /// Most bytes of an event's data and metadata together, in External Term Format.
+    pub max_event_bytes: usize,
     /// How long another server's store of the same name must have been away before ours, which gave
     /// way to it, is offered to clients.
     pub absence: Duration,
@@ -140,13 +142,15 @@ impl Gateway {
             let mut offer = store.offer.lock();
             match offer.judge(&own, rivals, complete, now) {
                 Some(Change::Leave) => self.leave(&store),
-                Some(Change::Join) => {
-                    self.join(&store, &mut offer);
-                    self.0.offers_changed.notify_one();
-                }
+                Some(Change::Join) => self.join_now(&store, &mut offer),
                 None => {}
             }
         }
+    }
+
+    /// What it goes by.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// The node that it is on.
@@ -191,7 +195,8 @@ impl Gateway {
     /// asked about all stores before they are told of any.
     pub fn offer(&self) {
         for store in self.stores() {
-            self.join(&store, &mut store.offer.lock());
+            let _joining = store.offer.lock();
+            self.join(&store);
         }
     }
 
@@ -204,8 +209,7 @@ impl Gateway {
         match self.make(name, options) {
             Ok((directory, replica)) => {
                 let store = self.start(name, directory, replica);
-                self.join(&store, &mut store.offer.lock());
-                self.0.offers_changed.notify_one();
+                self.join_now(&store, &mut store.offer.lock());
                 Ok(())
             }
             Err(error) => {
@@ -292,10 +296,7 @@ impl Gateway {
     }
 
     /// Puts a store's workers into their groups, where callers find them.
-    fn join(&self, store: &ServedStore, offer: &mut Offer) {
-        if !self.0.node.connections().is_empty() {
-            offer.begin(Instant::now());
-        }
+    fn join(&self, store: &ServedStore) {
         for (group, worker) in groups(store) {
             SCOPES.iter().for_each(|scope| {
                 self.0
@@ -303,6 +304,16 @@ impl Gateway {
                     .pg_join(scope, &group, std::slice::from_ref(worker))
             });
         }
+    }
+
+    /// As [`Gateway::join`], for a store about which the connected nodes have been asked, and which they
+    /// are told of at once.
+    fn join_now(&self, store: &ServedStore, offer: &mut Offer) {
+        if !self.0.node.connections().is_empty() {
+            offer.begin(Instant::now());
+        }
+        self.join(store);
+        self.0.offers_changed.notify_one();
     }
 
     /// Takes a store's workers out of their groups, so that callers look elsewhere.

@@ -8,8 +8,6 @@ use uuid::Uuid;
 
 /// Longest name (stream, event type, event id, tag) in bytes.
 pub(crate) const MAX_NAME: usize = 1024;
-/// Largest event: its data and metadata together, in bytes of External Term Format.
-pub(crate) const MAX_EVENT: usize = 64 << 20;
 
 /// An event that was checked, with the terms that the client left out.
 pub(crate) struct Checked<'a> {
@@ -45,19 +43,19 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Checks the event `term`, the `number`th of its batch.
+    /// Checks the event `term`, the `number`th of its batch, whose data and metadata may have `most` bytes.
     ///
     /// # Errors
     /// [`Refusal::InvalidEvent`] or [`Refusal::TooLarge`].
-    pub(crate) fn parse(number: usize, term: Term<'a>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(number: usize, term: Term<'a>, most: usize) -> Result<Self, Refusal> {
         let invalid = |problem: String| Refusal::InvalidEvent { number, problem };
         let fields = Fields::of(term).map_err(invalid)?;
         let event = fields.check().map_err(invalid)?;
         let size = event.data.len() + event.metadata.len();
-        if size > MAX_EVENT {
+        if size > most {
             return Err(Refusal::TooLarge(format!(
                 "event {number} of the batch has {size} bytes of data and metadata, the most is \
-                 {MAX_EVENT}"
+                 {most}"
             )));
         }
         Ok(event)

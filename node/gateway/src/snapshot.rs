@@ -3,7 +3,7 @@
 //! One is found by its stream and version. The source that clients also name is kept, but it does
 //! not tell snapshots apart: the published servers ignore it, and clients read what another wrote.
 
-use crate::new_event::{EMPTY_MAP, MAX_EVENT, MAX_NAME};
+use crate::new_event::{EMPTY_MAP, MAX_NAME};
 use crate::refusal::Refusal;
 use esdb_etf::{Kind, Term, put};
 use esdb_store::{Record, StoreError, key};
@@ -25,15 +25,15 @@ pub(crate) fn key(stream: &[u8], version: u64) -> Vec<u8> {
     key
 }
 
-/// The record of a snapshot: its source, and what the client gave, byte by byte.
+/// The record of a snapshot: its source, and what the client gave, byte by byte: at most `most`.
 ///
 /// # Errors
 /// [`Refusal`] if the snapshot is too large, or a map in it has a key twice.
-pub(crate) fn value(source: &[u8], given: Term<'_>) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn value(source: &[u8], given: Term<'_>, most: usize) -> Result<Vec<u8>, Refusal> {
     let bytes = given.as_bytes();
-    if bytes.len() > MAX_EVENT {
+    if bytes.len() > most {
         return Err(Refusal::TooLarge(format!(
-            "the snapshot has {} bytes, the most is {MAX_EVENT}",
+            "the snapshot has {} bytes, the most is {most}",
             bytes.len()
         )));
     }

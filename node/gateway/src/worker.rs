@@ -145,7 +145,8 @@ impl Worker {
         let Some((store, arguments)) = rest.split_first() else {
             return Err(Refusal::UnknownRequest(name.into_owned()));
         };
-        let work = request::work(&name, arguments, self.generation)?;
+        let max_event = self.gateway.settings().max_event_bytes;
+        let work = request::work(&name, arguments, self.generation, max_event)?;
         let store = store
             .as_atom()
             .ok_or_else(|| Refusal::argument("store", "give the store's name as an atom"))?

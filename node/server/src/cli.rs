@@ -97,6 +97,36 @@ pub(crate) struct StartOptions {
     /// Memory for the page cache of one store, in MiB [default: 64]
     #[arg(long, env = "RS_ESDB_CACHE_MIB", value_name = "MIB")]
     pub(crate) cache_mib: Option<usize>,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
+}
+
+/// What clients and other nodes may use up.
+#[derive(Args, Default)]
+pub(crate) struct LimitOptions {
+    /// The largest event, its data and metadata together, and the largest snapshot, in MiB [default: 64]
+    #[arg(long, env = "RS_ESDB_MAX_EVENT_MIB", value_name = "MIB")]
+    pub(crate) max_event_mib: Option<usize>,
+    /// The largest message that another node may send, in MiB; more than max_event_mib [default: 72]
+    #[arg(long, env = "RS_ESDB_MAX_FRAME_MIB", value_name = "MIB")]
+    pub(crate) max_frame_mib: Option<usize>,
+    /// Messages that may wait for another node before it counts as too slow and is disconnected
+    /// [default: 10000]
+    #[arg(long, env = "RS_ESDB_MAX_QUEUED_FRAMES", value_name = "COUNT")]
+    pub(crate) max_queued_frames: Option<usize>,
+    /// Memory that messages waiting for another node may take, in MiB; an answer may have three
+    /// quarters of it [default: 256]
+    #[arg(long, env = "RS_ESDB_MAX_QUEUED_MIB", value_name = "MIB")]
+    pub(crate) max_queued_mib: Option<usize>,
+    /// Nodes that may be connected [default: 1000]
+    #[arg(long, env = "RS_ESDB_MAX_CONNECTIONS", value_name = "COUNT")]
+    pub(crate) max_connections: Option<usize>,
+    /// Incoming connections whose handshake may be under way; the oldest gives way [default: 256]
+    #[arg(long, env = "RS_ESDB_MAX_HANDSHAKES", value_name = "COUNT")]
+    pub(crate) max_handshakes: Option<usize>,
+    /// Seconds that a handshake may take [default: 5]
+    #[arg(long, env = "RS_ESDB_HANDSHAKE_SECONDS", value_name = "SECONDS")]
+    pub(crate) handshake_seconds: Option<usize>,
 }
 
 #[derive(Args)]

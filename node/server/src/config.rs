@@ -1,7 +1,8 @@
 //! One configuration out of flags and environment, a file, and defaults.
 
-use crate::cli::{ClusterOptions, StartOptions};
+use crate::cli::{ClusterOptions, LimitOptions, StartOptions};
 use crate::cookie;
+use crate::limits::Limits;
 use anyhow::{Context, Result, bail};
 use esdb_dist::Cookie;
 use esdb_gateway::MAX_STORE_NAME;
@@ -25,6 +26,27 @@ struct File {
     net_ticktime: Option<u64>,
     memtable_mib: Option<usize>,
     cache_mib: Option<usize>,
+    max_event_mib: Option<usize>,
+    max_frame_mib: Option<usize>,
+    max_queued_frames: Option<usize>,
+    max_queued_mib: Option<usize>,
+    max_connections: Option<usize>,
+    max_handshakes: Option<usize>,
+    handshake_seconds: Option<usize>,
+}
+
+impl File {
+    fn limits(&self) -> LimitOptions {
+        LimitOptions {
+            max_event_mib: self.max_event_mib,
+            max_frame_mib: self.max_frame_mib,
+            max_queued_frames: self.max_queued_frames,
+            max_queued_mib: self.max_queued_mib,
+            max_connections: self.max_connections,
+            max_handshakes: self.max_handshakes,
+            handshake_seconds: self.handshake_seconds,
+        }
+    }
 }
 
 /// What `rs-esdb start` goes by.
@@ -40,6 +62,7 @@ pub(crate) struct Config {
     pub(crate) net_ticktime: Duration,
     pub(crate) memtable_bytes: usize,
     pub(crate) cache_bytes: usize,
+    pub(crate) limits: Limits,
 }
 
 impl Config {
@@ -49,6 +72,7 @@ impl Config {
             .config
             .as_deref()
             .map_or_else(|| Ok(File::default()), read)?;
+        let limits = Limits::new(options.limits, file.limits())?;
         let flags = options.cluster;
         // A cookie given in any form on the command line overrides either form in the file.
         let cookie = match (&flags.cookie, &flags.cookie_file) {
@@ -89,6 +113,7 @@ impl Config {
             net_ticktime: Duration::from_secs(ticktime),
             memtable_bytes: mebibytes(options.memtable_mib.or(file.memtable_mib))?,
             cache_bytes: mebibytes(options.cache_mib.or(file.cache_mib))?,
+            limits,
         })
     }
 }

@@ -3,13 +3,14 @@
 //!
 //! # Layout
 //! - `cli`: the command line
-//! - `config`: flags, environment, file and defaults made one
+//! - `config`: flags, environment, file and defaults made one; `limits`: the part that limits others
 //! - `cookie`: where the cluster's secret comes from
 //! - `start`, `status`: the commands
 
 mod cli;
 mod config;
 mod cookie;
+mod limits;
 mod start;
 mod status;
 

@@ -53,6 +53,9 @@ fn replica_options(config: &Config) -> esdb_log::Options {
     let mut options = esdb_log::Options::default();
     options.store.memtable_bytes = config.memtable_bytes;
     options.store.cache_bytes = config.cache_bytes;
+    // What a frame can hold can be stored, also when names are repeated for each event.
+    let frame_bytes = config.limits.node.frame_bytes;
+    options.max_command_bytes = options.max_command_bytes.max(frame_bytes / 3 * 4);
     options
 }
 
@@ -64,6 +67,7 @@ async fn serve(config: Config, data_dir: DataDir, stores: Vec<Opened>) -> Result
     let node = Node::start(node_config(&config)).await?;
     let settings = Settings {
         store: replica_options(&config),
+        max_event_bytes: config.limits.event_bytes,
         // As long as a node may be silent before it counts as lost.
         absence: config.net_ticktime,
     };
@@ -91,6 +95,7 @@ fn node_config(config: &Config) -> esdb_dist::Config {
     node.epmd_port = config.epmd_port;
     node.net_ticktime = config.net_ticktime;
     node.connect = config.connect.clone();
+    node.limits = config.limits.node.clone();
     node
 }
 

@@ -9,67 +9,73 @@ use crate::refusal::Refusal;
 use esdb_etf::{Kind, Term, put, tag};
 use esdb_store::{Expected, Outcome, command};
 
-/// Whatever version the stream has.
-pub(super) fn to_any_version(
-    name: Term<'_>,
-    events: Term<'_>,
-    generation: Generation,
-) -> Result<Work, Refusal> {
-    append(name, Expected::Any, &[], events, generation)
+/// How an append is read.
+pub(super) struct Append {
+    pub(super) generation: Generation,
+    /// Most bytes of an event.
+    pub(super) max_event: usize,
 }
 
-/// Only if the stream has the expected version. The published guides also show the form
-/// `append_events(S, Stream, Events, #{expected_version => V})`, which puts the events first.
-pub(super) fn expecting(
-    name: Term<'_>,
-    expected: Term<'_>,
-    events: Term<'_>,
-    generation: Generation,
-) -> Result<Work, Refusal> {
-    let (expected, events) = match (expected.kind(), events.as_map()) {
-        (Kind::List, Some(options)) => (options.get("expected_version"), expected),
-        _ => (Some(expected), events),
-    };
-    match expected {
-        None => append(name, Expected::Any, &[], events, generation),
-        Some(term) => {
-            let version = expected::parse(term, generation)?;
-            append(name, version, term.as_bytes(), events, generation)
+impl Append {
+    /// Whatever version the stream has.
+    pub(super) fn to_any_version(&self, name: Term<'_>, events: Term<'_>) -> Result<Work, Refusal> {
+        self.work(name, Expected::Any, &[], events)
+    }
+
+    /// Only if the stream has the expected version. The published guides also show the form
+    /// `append_events(S, Stream, Events, #{expected_version => V})`, which puts the events first.
+    pub(super) fn expecting(
+        &self,
+        name: Term<'_>,
+        expected: Term<'_>,
+        events: Term<'_>,
+    ) -> Result<Work, Refusal> {
+        let (expected, events) = match (expected.kind(), events.as_map()) {
+            (Kind::List, Some(options)) => (options.get("expected_version"), expected),
+            _ => (Some(expected), events),
+        };
+        match expected {
+            None => self.work(name, Expected::Any, &[], events),
+            Some(term) => {
+                let version = expected::parse(term, self.generation)?;
+                self.work(name, version, term.as_bytes(), events)
+            }
         }
     }
-}
 
-fn append(
-    name: Term<'_>,
-    expected: Expected,
-    expected_term: &[u8],
-    events: Term<'_>,
-    generation: Generation,
-) -> Result<Work, Refusal> {
-    let name = stream(name)?;
-    let no_list = |what: &str| Refusal::argument("events", format!("{what}; give a list of maps"));
-    let mut list = events
-        .as_list()
-        .ok_or_else(|| no_list(&format!("{:?}", events.kind())))?;
-    let checked: Vec<Checked<'_>> = list
-        .by_ref()
-        .enumerate()
-        .map(|(index, event)| Checked::parse(index + 1, event))
-        .collect::<Result<_, _>>()?;
-    // Looked at last, where it costs nothing: to find the end of a list is to walk over it.
-    if list.tail().as_bytes() != [tag::NIL] {
-        return Err(no_list("an improper list"));
+    fn work(
+        &self,
+        name: Term<'_>,
+        expected: Expected,
+        expected_term: &[u8],
+        events: Term<'_>,
+    ) -> Result<Work, Refusal> {
+        let name = stream(name)?;
+        let no_list =
+            |what: &str| Refusal::argument("events", format!("{what}; give a list of maps"));
+        let mut list = events
+            .as_list()
+            .ok_or_else(|| no_list(&format!("{:?}", events.kind())))?;
+        let checked: Vec<Checked<'_>> = list
+            .by_ref()
+            .enumerate()
+            .map(|(index, event)| Checked::parse(index + 1, event, self.max_event))
+            .collect::<Result<_, _>>()?;
+        // Looked at last, where it costs nothing: to find the end of a list is to walk over it.
+        if list.tail().as_bytes() != [tag::NIL] {
+            return Err(no_list("an improper list"));
+        }
+        events
+            .check_keys()
+            .map_err(|error| Refusal::argument("events", error.to_string()))?;
+        let new_events: Vec<_> = checked.iter().map(Checked::as_new_event).collect();
+        let mut command = Vec::with_capacity(events.as_bytes().len() + name.len() + 64);
+        command::append(&mut command, name, expected, &new_events);
+        Ok(Work::Write {
+            command,
+            answer: answer(expected_term.to_vec(), self.generation),
+        })
     }
-    events
-        .check_keys()
-        .map_err(|error| Refusal::argument("events", error.to_string()))?;
-    let new_events: Vec<_> = checked.iter().map(Checked::as_new_event).collect();
-    let mut command = Vec::with_capacity(events.as_bytes().len() + name.len() + 64);
-    command::append(&mut command, name, expected, &new_events);
-    Ok(Work::Write {
-        command,
-        answer: answer(expected_term.to_vec(), generation),
-    })
 }
 
 fn answer(expected: Vec<u8>, generation: Generation) -> Answer {

@@ -27,6 +27,7 @@ use crate::generation::Generation;
 use crate::new_event::MAX_NAME;
 use crate::refusal::Refusal;
 use crate::served::ServedStore;
+use append_events::Append;
 use esdb_etf::{Kind, Term};
 use esdb_store::{Direction, Outcome, StoreError, View};
 
@@ -120,7 +121,8 @@ impl Work {
     }
 }
 
-/// The work that the request `name` with `arguments` asks for.
+/// The work that the request `name` with `arguments` asks for. An event or a
+/// snapshot may have `max_event` bytes.
 ///
 /// # Errors
 /// [`Refusal`] if there is no such request or an argument is wrong.
@@ -128,13 +130,16 @@ pub(crate) fn work(
     name: &str,
     arguments: &[Term<'_>],
     generation: Generation,
+    max_event: usize,
 ) -> Result<Work, Refusal> {
+    let append = Append {
+        generation,
+        max_event,
+    };
     match (name, arguments) {
-        ("append_events", [stream, events]) => {
-            append_events::to_any_version(*stream, *events, generation)
-        }
+        ("append_events", [stream, events]) => append.to_any_version(*stream, *events),
         ("append_events", [stream, expected, events]) => {
-            append_events::expecting(*stream, *expected, *events, generation)
+            append.expecting(*stream, *expected, *events)
         }
         ("get_events", [stream, start, count, direction]) => {
             get_events::work(*stream, *start, *count, get_events::direction(*direction)?)
@@ -162,7 +167,7 @@ pub(crate) fn work(
         ("subscription_health", []) => Ok(subscription_health::work()),
         ("subscription_lag", [name]) => get_subscriptions::lag(*name),
         ("record_snapshot", [source, stream, version, snapshot]) => {
-            record_snapshot::work(*source, *stream, *version, *snapshot)
+            record_snapshot::work(*source, *stream, *version, *snapshot, max_event)
         }
         ("delete_snapshot", [source, stream, version]) => {
             delete_snapshot::work(*source, *stream, *version)

@@ -7,15 +7,16 @@ use crate::snapshot;
 use esdb_etf::{Term, put};
 use esdb_store::{RecordOp, Space, command};
 
-/// Keeps the snapshot.
+/// Keeps the snapshot, which may have `most` bytes.
 pub(super) fn work(
     source: Term<'_>,
     name: Term<'_>,
     version: Term<'_>,
     given: Term<'_>,
+    most: usize,
 ) -> Result<Work, Refusal> {
     let key = snapshot::key(stream(name)?, non_negative("version", version)?);
-    let value = snapshot::value(snapshot::source(source)?, given)?;
+    let value = snapshot::value(snapshot::source(source)?, given, most)?;
     let mut change = Vec::with_capacity(key.len() + value.len() + 32);
     let operation = RecordOp::Put {
         space: Space::SNAPSHOTS,
