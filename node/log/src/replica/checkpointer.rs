@@ -42,6 +42,11 @@ impl Checkpoints {
         self.finished.load(Ordering::Relaxed)
     }
 
+    /// Whether one is being written.
+    pub fn running(&self) -> bool {
+        self.running.try_lock().is_err()
+    }
+
     /// Why the last one failed.
     pub fn error(&self) -> Option<String> {
         self.error.lock().clone()

@@ -219,6 +219,8 @@ impl Shared {
             batches: self.counters.batches(),
             commands: self.counters.commands(),
             replayed: self.counters.replayed(),
+            memtable_bytes: self.store.stats().memtable_bytes,
+            checkpointing: self.checkpoints.running(),
             checkpoints: self.checkpoints.finished(),
             checkpoint_error: self.checkpoints.error(),
         }

@@ -42,6 +42,10 @@ pub struct Status {
     pub commands: u64,
     /// Entries of the log that were applied at open, because no checkpoint held them.
     pub replayed: u64,
+    /// Bytes of memory that hold what no checkpoint does, about.
+    pub memtable_bytes: usize,
+    /// Whether a checkpoint is being written, or the log below one let go.
+    pub checkpointing: bool,
     /// Checkpoints completed.
     pub checkpoints: u64,
     /// Why the last checkpoint failed, until one succeeds.
