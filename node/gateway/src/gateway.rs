@@ -11,7 +11,7 @@ use crate::order::Order;
 use crate::rivals::{self, Found, SCOPES};
 use crate::served::ServedStore;
 use crate::worker::Worker;
-use esdb_dist::{Connection, Node};
+use esdb_dist::{Connection, ConnectionInfo, Node};
 use esdb_etf::Pid;
 use esdb_log::{OpenError, Options, Replica};
 use parking_lot::{Mutex, RwLock};
@@ -156,6 +156,11 @@ impl Gateway {
     /// The node that it is on.
     pub(crate) fn node(&self) -> &Node {
         &self.0.node
+    }
+
+    /// The connections with other nodes, as they stand.
+    pub(crate) fn connections(&self) -> Vec<ConnectionInfo> {
+        self.0.node.connections()
     }
 
     /// The store of that name.

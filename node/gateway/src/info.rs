@@ -6,15 +6,29 @@ use esdb_etf::{Term, put};
 use esdb_log::State;
 use std::time::Instant;
 
-/// `#{node, version, stores => [#{name, uuid, state, ...}]}`, all text as binaries.
+/// `#{node, version, stores => [#{name, uuid, state, ...}], connections => [#{node, queued_bytes}]}`,
+/// all text as binaries.
 pub(crate) fn put(out: &mut Vec<u8>, gateway: &Gateway) {
-    put::map(out, 3);
+    put::map(out, 4);
     put::atom(out, "node");
     put::atom(out, gateway.node().name());
     put::atom(out, "version");
     put::binary(out, env!("CARGO_PKG_VERSION").as_bytes());
     put::atom(out, "stores");
     list(out, &gateway.stores(), store_info);
+    put::atom(out, "connections");
+    let connections = gateway.connections();
+    if !connections.is_empty() {
+        put::list(out, connections.len());
+    }
+    for connection in &connections {
+        put::map(out, 2);
+        field(out, "node", |out| put::atom(out, &connection.peer));
+        field(out, "queued_bytes", |out| {
+            put::unsigned(out, connection.queued_bytes as u64);
+        });
+    }
+    put::nil(out);
 }
 
 /// `{ok, [#{store_id, data_dir, mode, timeout, node, registered_at}]}`, as reckon_db 1.2 answers.

@@ -11,6 +11,7 @@
 //! - [`deliver`]: sends events to a published client's subscriber
 //! - [`subscriber`]: is it there, does it live
 //! - [`feed`]: the events after a cursor; [`live`]: new events to those who have caught up
+//! - `table`: those that run, by key and name
 //! - [`start`]: where a subscription begins
 //! - [`batch`]: events on their way
 
@@ -24,3 +25,4 @@ pub(crate) mod registry;
 pub(crate) mod start;
 pub(crate) mod subscriber;
 pub(crate) mod subscription;
+mod table;

@@ -10,13 +10,13 @@ use super::progress::Progress;
 use super::start::{Start, one_stream};
 use super::subscriber::Watcher;
 use super::subscription::Subscription;
+use super::table::{Running, Table};
 use crate::clients::Clients;
 use esdb_etf::Term;
 use esdb_log::{Done, Replica, Ticket};
 use esdb_store::{Direction, Record, RecordOp, Space, StoreError, command};
 use esdb_subscription::{Access, Selector};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -27,20 +27,8 @@ pub(crate) struct Subscriptions {
     store: String,
     replica: Replica,
     means: Arc<Means>,
-    /// By key.
-    running: Mutex<BTreeMap<String, Running>>,
+    running: Mutex<Table>,
     dispatcher: JoinHandle<()>,
-}
-
-struct Running {
-    subscription: Arc<Subscription>,
-    delivery: JoinHandle<()>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.delivery.abort();
-    }
 }
 
 /// What a client asks to be saved.
@@ -108,8 +96,7 @@ impl Subscriptions {
             let progress = view.record(Space::CHECKPOINTS, &key)?;
             match loaded(&key, &record, progress.as_ref()) {
                 Some(subscription) => {
-                    let subscription = Arc::new(subscription);
-                    running.insert(subscription.id.clone(), self.run(subscription));
+                    running.insert(self.run(Arc::new(subscription)));
                 }
                 None => {
                     let key = String::from_utf8_lossy(&key);
@@ -133,19 +120,12 @@ impl Subscriptions {
 
     /// All of them, by key.
     pub(crate) fn all(&self) -> Vec<Arc<Subscription>> {
-        let running = self.running.lock();
-        running
-            .values()
-            .map(|running| running.subscription.clone())
-            .collect()
+        self.running.lock().all().cloned().collect()
     }
 
     /// The first one of that name.
     pub(crate) fn named(&self, name: &[u8]) -> Option<Arc<Subscription>> {
-        let running = self.running.lock();
-        let mut all = running.values().map(|running| &running.subscription);
-        all.find(|subscription| subscription.definition.lock().name == name)
-            .cloned()
+        self.running.lock().named(name).next().cloned()
     }
 
     /// How often a selector has been evaluated for a new event.
@@ -159,7 +139,7 @@ impl Subscriptions {
         let id = wanted.id;
         let mut running = self.running.lock();
         if let Some(known) = running.get(&id) {
-            return self.bind(&known.subscription, wanted.definition, done);
+            return self.bind(known, wanted.definition, done);
         }
         let start = match self.replays_itself(&wanted.definition, &wanted.selector) {
             true => Start::Now,
@@ -176,7 +156,7 @@ impl Subscriptions {
         let subscription = Subscription::new(id.clone(), selector, wanted.definition, progress);
         let command = subscription.creation();
         let subscription = Arc::new(subscription);
-        running.insert(id.clone(), self.run(subscription));
+        running.insert(self.run(subscription));
         let (this, runtime) = (Arc::downgrade(self), Handle::current());
         let done: Done = Box::new(move |outcome, more| {
             if outcome.is_err() {
@@ -217,18 +197,17 @@ impl Subscriptions {
     pub(crate) fn remove(&self, kind: Term<'_>, name: &[u8], done: Done) -> Ticket {
         let plain = plain_kind(kind);
         let mut running = self.running.lock();
-        let ended: Vec<Running> = running
-            .extract_if(.., |_, running| {
-                let definition = running.subscription.definition.lock();
-                let kind = Term::parse(&definition.kind).ok();
-                definition.name == name && kind.map(plain_kind) == Some(plain.clone())
-            })
-            .map(|(_, running)| running)
-            .collect();
-        let operations: Vec<RecordOp<'_>> = ended
-            .iter()
-            .flat_map(|running| running.subscription.removal())
-            .collect();
+        let is_of_type = |subscription: &&Arc<Subscription>| {
+            let definition = subscription.definition.lock();
+            Term::parse(&definition.kind).is_ok_and(|kind| plain_kind(kind) == plain)
+        };
+        let ended: Vec<_> = running.named(name).filter(is_of_type).cloned().collect();
+        for subscription in &ended {
+            subscription.retire();
+            running.remove(&subscription.id);
+        }
+        let removals = ended.iter().map(|subscription| subscription.removal());
+        let operations: Vec<RecordOp<'_>> = removals.flatten().collect();
         let mut out = Vec::new();
         command::records(&mut out, &operations);
         self.replica.submit(out, None, done)
@@ -274,12 +253,11 @@ impl Subscriptions {
     /// Ends all deliveries, and hands to the log how far they have come.
     pub(crate) fn end(&self) {
         self.dispatcher.abort();
-        let running = std::mem::take(&mut *self.running.lock());
-        for running in running.values() {
-            running.delivery.abort();
-            if running.subscription.is_dirty() {
-                running.subscription.save(&self.replica);
-            }
+        let ended = std::mem::take(&mut *self.running.lock());
+        let all: Vec<_> = ended.all().cloned().collect();
+        drop(ended);
+        for subscription in all.iter().filter(|subscription| subscription.is_dirty()) {
+            subscription.save(&self.replica);
         }
     }
 }

@@ -86,6 +86,7 @@ struct State {
     flying: VecDeque<Sent>,
     /// Sent, and not known to be saved.
     unsaved: VecDeque<Sent>,
+    retired: bool,
 }
 
 /// A message that was sent.
@@ -120,6 +121,7 @@ impl Subscription {
             progress,
             flying: VecDeque::new(),
             unsaved: VecDeque::new(),
+            retired: false,
         };
         Subscription {
             id,
@@ -248,7 +250,7 @@ impl Subscription {
             saved.saving.store(false, Ordering::Release);
             changed.notify_one();
         });
-        replica.submit(self.record(&state.progress), None, done);
+        replica.submit(self.record(&state), None, done);
     }
 
     /// Moves the progress to where an acknowledgement says, shows it as `checkpoint`, and saves that;
@@ -274,7 +276,7 @@ impl Subscription {
         state.submitted = state.progress.next;
         let changed = self.changed.clone();
         replica.submit(
-            self.record(&state.progress),
+            self.record(&state),
             None,
             Box::new(move |outcome, more| {
                 changed.notify_one();
@@ -283,12 +285,18 @@ impl Subscription {
         )
     }
 
-    /// The command that writes the progress.
-    fn record(&self, progress: &Progress) -> Vec<u8> {
+    /// The command that writes the progress; one that writes nothing after the subscription's end.
+    fn record(&self, state: &State) -> Vec<u8> {
         let mut out = Vec::new();
-        let value = progress.encode();
-        command::records(&mut out, &[self.put(Space::CHECKPOINTS, &value)]);
+        let value = state.progress.encode();
+        let operation = [self.put(Space::CHECKPOINTS, &value)];
+        command::records(&mut out, if state.retired { &[] } else { &operation });
         out
+    }
+
+    /// From now on nothing is written any more: it is about to be taken out of the store.
+    pub(crate) fn retire(&self) {
+        self.state.lock().retired = true;
     }
 
     /// The command that writes what it is and how far it has come.
