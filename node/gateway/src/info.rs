@@ -135,6 +135,14 @@ fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
     field(out, "checkpoint_error", |out| {
         text_or_undefined(out, status.checkpoint_error)
     });
+    field(out, "disk_error", |out| {
+        text_or_undefined(out, status.disk_error)
+    });
+    let behind = status.clock_behind.map(|behind| {
+        let seconds = behind.as_secs_f64();
+        format!("the clock is {seconds:.1} s behind the last event's time")
+    });
+    field(out, "clock", |out| text_or_undefined(out, behind));
 }
 
 fn field(out: &mut Vec<u8>, key: &str, value: impl FnOnce(&mut Vec<u8>)) {

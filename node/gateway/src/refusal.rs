@@ -104,6 +104,7 @@ pub(crate) fn passing(out: &mut Vec<u8>, name: &str, text: &str) {
 pub(crate) fn unavailable(out: &mut Vec<u8>, reason: &Unavailable) {
     let name = match reason {
         Unavailable::DiskFull(_) => "disk_full",
+        Unavailable::DiskFailed(_) => "disk_error",
         Unavailable::Overloaded => "overloaded",
         _ => "store_stopped",
     };

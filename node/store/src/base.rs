@@ -1,16 +1,17 @@
-//! The database, and how it gets over a full disk.
+//! The database, and how it gets over an error of the disk.
 //!
 //! After an error of the file system the database refuses everything, reads too, until it is opened
-//! again. When the disk was full, that is done here, at once: what was committed is durable, and what
-//! was not is still in memory. After any other error it stays as it is, since nobody knows then what
-//! the disk holds.
+//! again. That is done here: what was committed is durable, and what was not is still in memory and
+//! in the log. A page that cannot be read costs those who need it, and nobody else. When the database
+//! cannot be opened again, and not for want of room, it stays closed and the store stops.
 
+use crate::disk::health::Health;
 use crate::disk::{Disk, open};
 use crate::guard::guard;
+use crate::meta::State;
 use crate::published::Frozen;
 use crate::{Options, StoreError, checkpoint};
 use redb::ReadableDatabase;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ pub(crate) struct Base {
     uuid: [u8; 16],
     database: open::Handle,
     disk: Arc<Disk>,
+    health: Arc<Health>,
+    /// Why the database cannot be used any more.
+    stopped: Option<String>,
 }
 
 impl Base {
@@ -32,7 +36,8 @@ impl Base {
         dir: &Path,
         options: Options,
     ) -> Result<Self, StoreError> {
-        let (database, uuid) = guard(|| open::open(&*files, dir, options))?;
+        let health = Arc::default();
+        let (database, uuid) = guard(|| open::open(&*files, dir, options, &health))?;
         let disk = read(&database)?;
         Ok(Self {
             files,
@@ -41,6 +46,8 @@ impl Base {
             uuid,
             database,
             disk,
+            health,
+            stopped: None,
         })
     }
 
@@ -54,39 +61,68 @@ impl Base {
         self.disk.clone()
     }
 
+    /// What the operating system said against the database's file.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Why the database cannot be used any more, if that is so.
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
     /// Writes a memtable, durably, and answers what is on disk then. When it fails, [`Base::disk`]
     /// is another one if the database was opened again.
     pub fn write(&mut self, frozen: &Frozen) -> Result<Arc<Disk>, StoreError> {
-        if self.database.get().is_err() {
-            self.reopen()?;
-        }
+        self.recover(None)?;
         let written = guard(|| checkpoint::write(self.database.get()?, &self.disk, frozen));
         let written = written.and_then(|()| read(&self.database));
         match written {
             Ok(disk) => self.disk = disk,
             Err(error) => {
-                if is_full(&error)
-                    && let Err(again) = self.reopen()
-                {
-                    tracing::error!(error = %again, "the database could not be opened again");
+                // What cannot be opened again tells so itself.
+                let _ = self.recover(Some(&frozen.state));
+                if self.disk.state != frozen.state {
+                    return Err(error);
                 }
-                return Err(error);
             }
         }
         Ok(self.disk())
     }
 
-    fn reopen(&mut self) -> Result<(), StoreError> {
+    /// Opens the database again if it refuses everything since an error of the file system. The
+    /// checkpoint that met the error may be there then: its pages were synced before the header that
+    /// names it was written, and opening has just synced that header.
+    pub fn recover(&mut self, written: Option<&State>) -> Result<(), StoreError> {
+        if let Some(reason) = &self.stopped {
+            return Err(StoreError::Stopped(reason.clone()));
+        }
+        if self.database.get().is_ok() && !self.health.failed() {
+            return Ok(());
+        }
+        let reopened = self.reopen(written);
+        match &reopened {
+            Ok(()) => tracing::warn!(dir = %self.dir.display(), "opened the database again"),
+            Err(error) => {
+                self.health.note(error.to_string());
+                if !error.may_pass() {
+                    self.stopped = Some(error.to_string());
+                }
+            }
+        }
+        reopened
+    }
+
+    fn reopen(&mut self, written: Option<&State>) -> Result<(), StoreError> {
         self.database.close();
-        let (database, _) = guard(|| open::open(&*self.files, &self.dir, self.options))?;
-        self.database = database;
+        self.health.begin_anew();
+        let opened = guard(|| open::open(&*self.files, &self.dir, self.options, &self.health));
+        (self.database, _) = opened?;
         let disk = read(&self.database)?;
-        // A commit that failed when it was all but done may show now, and not after the next power
-        // cut. It must not be built upon.
-        if disk.state != self.disk.state {
+        if disk.state != self.disk.state && Some(&disk.state) != written {
             drop(disk);
             self.database.close();
-            let text = "a checkpoint failed, and yet is there: start the server again";
+            let text = "the database is not the one that was closed: start the server again";
             return Err(StoreError::Stopped(text.to_owned()));
         }
         self.disk = disk;
@@ -96,18 +132,4 @@ impl Base {
 
 fn read(database: &open::Handle) -> Result<Arc<Disk>, StoreError> {
     guard(|| Ok(Arc::new(Disk::begin(&database.get()?.begin_read()?)?)))
-}
-
-/// Whether the file system had no room, or none for a file of that length.
-fn is_full(error: &StoreError) -> bool {
-    let StoreError::Database(error) = error else {
-        return false;
-    };
-    let redb::Error::Io(error) = &**error else {
-        return false;
-    };
-    matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-    )
 }

@@ -39,11 +39,15 @@ pub enum StoreError {
     /// A batch that is not what [`crate::batch::Builder`] writes; its log entry cannot be applied.
     #[error("the batch is malformed: {0}")]
     Batch(&'static str),
+    /// The operating system refused to read or write the database's file. Names file and place.
+    #[error("disk error: {0}")]
+    Disk(#[source] std::io::Error),
     /// The database beneath refused.
     #[error("the database failed: {0}")]
     Database(Box<redb::Error>),
-    /// An entry before could not be applied as a whole, so none after it may be.
-    #[error("the store stopped when it could not apply an entry: {0}")]
+    /// An entry before could not be applied as a whole, so none after it may be; or the database
+    /// could not be opened again after a disk error.
+    #[error("the store stopped: {0}")]
     Stopped(String),
 }
 
@@ -53,6 +57,44 @@ impl StoreError {
         let key = key.iter().map(|byte| format!("{byte:02x}")).collect();
         StoreError::Damaged { table, key, what }
     }
+
+    /// Whether there was no room on the disk, or none for a file of that length.
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(
+            self.system().map(std::io::Error::kind),
+            Some(StorageFull | QuotaExceeded | FileTooLarge)
+        )
+    }
+
+    /// Whether it may pass by itself: room comes back, and so do open files.
+    pub(crate) fn may_pass(&self) -> bool {
+        const TOO_MANY_OPEN_FILES: [Option<i32>; 2] = [Some(23), Some(24)];
+        let number = self.system().map(std::io::Error::raw_os_error);
+        self.is_full() || number.is_some_and(|number| TOO_MANY_OPEN_FILES.contains(&number))
+    }
+
+    /// What the operating system said, if it was asked.
+    fn system(&self) -> Option<&std::io::Error> {
+        match self {
+            StoreError::Disk(error) | StoreError::Directory { source: error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) => StoreError::Disk(error),
+            // Whoever met the first one was told which it was.
+            redb::Error::PreviousIo | redb::Error::DatabaseClosed => {
+                let text = "an earlier one, named in the store's status; try again";
+                StoreError::Disk(std::io::Error::other(text))
+            }
+            error => StoreError::Database(Box::new(error)),
+        }
+    }
 }
 
 /// Lets `?` take any of the database's errors.
@@ -60,14 +102,13 @@ macro_rules! from_database {
     ($($error:ty),+) => {$(
         impl From<$error> for StoreError {
             fn from(error: $error) -> Self {
-                StoreError::Database(Box::new(error.into()))
+                redb::Error::from(error).into()
             }
         }
     )+};
 }
 
 from_database!(
-    redb::Error,
     redb::DatabaseError,
     redb::StorageError,
     redb::TableError,

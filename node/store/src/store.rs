@@ -2,6 +2,7 @@
 
 use crate::apply::Machine;
 use crate::base::Base;
+use crate::disk::health::Health;
 use crate::guard::guard;
 use crate::heads::Heads;
 use crate::memtable::{Bound, Memtable};
@@ -46,6 +47,7 @@ struct Shown {
 #[derive(Debug)]
 pub struct Store {
     base: Mutex<Base>,
+    health: Arc<Health>,
     uuid: [u8; 16],
     options: Options,
     machine: Mutex<Machine>,
@@ -76,7 +78,7 @@ impl Store {
         options: Options,
     ) -> Result<Store, StoreError> {
         let base = Base::open(files, dir, options)?;
-        let (disk, uuid) = (base.disk(), base.uuid());
+        let (disk, uuid, health) = (base.disk(), base.uuid(), base.health().clone());
         let state = disk.state.clone();
         let active = Arc::new(Memtable::default());
         let published = Arc::new(Published {
@@ -90,6 +92,7 @@ impl Store {
         let checkpoints = AtomicU64::new(0);
         Ok(Store {
             base: Mutex::new(base),
+            health,
             uuid,
             options,
             machine,
@@ -131,7 +134,7 @@ impl Store {
         for command in commands {
             let mut done = guard(|| machine.execute(clock_us, &batch, command));
             // A command that fails has changed nothing, and what is on disk may be readable anew.
-            if matches!(done, Err(StoreError::Database(_))) && self.renew(&mut machine) {
+            if matches!(done, Err(StoreError::Disk(_))) && self.renew(&mut machine) {
                 done = guard(|| machine.execute(clock_us, &batch, command));
             }
             match done {
@@ -235,7 +238,15 @@ impl Store {
     /// Publishes what is on disk through the database as it was opened last. False if that is what
     /// was published before.
     fn renew(&self, machine: &mut Machine) -> bool {
-        let disk = self.base.lock().disk();
+        let disk = {
+            let mut base = self.base.lock();
+            if base.recover(None).is_err()
+                && let Some(reason) = base.stopped()
+            {
+                machine.stopped.get_or_insert_with(|| reason.to_owned());
+            }
+            base.disk()
+        };
         let before = &machine.published;
         if Arc::ptr_eq(&disk, &before.disk) || disk.state != before.disk.state {
             return false;
@@ -274,9 +285,27 @@ impl Store {
         Ok(Some(frozen))
     }
 
-    /// A consistent view of what has been applied.
+    /// A consistent view of what has been applied. After an error of the disk it opens the database
+    /// again, so that what can be read is read.
     pub fn view(&self) -> View {
+        if self.health.failed() {
+            let mut machine = self.machine.lock();
+            if self.renew(&mut machine) {
+                *self.shown.write() = Shown::of(&machine);
+            }
+        }
         self.shown.read().view.clone()
+    }
+
+    /// Why nothing more can be applied, if that is so.
+    pub fn stopped(&self) -> Option<String> {
+        self.machine.lock().stopped.clone()
+    }
+
+    /// The last error of the operating system over the database's file since the store was opened,
+    /// with the file's name and what was tried.
+    pub fn disk_error(&self) -> Option<String> {
+        self.health.last()
     }
 
     /// Figures for the status page.

@@ -36,7 +36,8 @@ impl Machine {
         Self { store }
     }
 
-    fn apply_one(&self, entry: RaftEntry) -> Result<Applied, StorageError> {
+    /// Applies an entry that the group has agreed on.
+    pub(crate) fn apply_one(&self, entry: RaftEntry) -> Result<Applied, StorageError> {
         let at = store_position(&entry.log_id);
         let failed =
             |error: AnyError| StorageError::from(StorageIOError::apply(entry.log_id, error));

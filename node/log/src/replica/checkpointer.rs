@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use esdb_store::Store;
+use esdb_store::{Store, StoreError};
 use openraft::Raft;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -27,8 +27,24 @@ pub(super) struct Checkpoints {
     wanted: Notify,
     ended: Notify,
     finished: AtomicU64,
-    error: Mutex<Option<String>>,
+    error: Mutex<Option<Failure>>,
     running: tokio::sync::Mutex<()>,
+}
+
+/// Why a checkpoint failed.
+struct Failure {
+    text: String,
+    /// For want of room.
+    full: bool,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self {
+            full: error.is_full(),
+            text: error.to_string(),
+        }
+    }
 }
 
 impl Checkpoints {
@@ -49,7 +65,21 @@ impl Checkpoints {
 
     /// Why the last one failed.
     pub fn error(&self) -> Option<String> {
-        self.error.lock().clone()
+        self.error
+            .lock()
+            .as_ref()
+            .map(|failure| failure.text.clone())
+    }
+
+    /// What a submission is refused with while no checkpoint can be written.
+    fn refusal(&self) -> Option<Unavailable> {
+        let error = self.error.lock();
+        let Failure { text, full } = error.as_ref()?;
+        let text = format!("no checkpoint can be written: {text}");
+        Some(match full {
+            true => Unavailable::DiskFull(text),
+            false => Unavailable::DiskFailed(text),
+        })
     }
 
     /// Returns when the store's memory is within its budget, or says why that can not be waited for.
@@ -57,10 +87,8 @@ impl Checkpoints {
         while store.over_budget() {
             let mut ended = std::pin::pin!(self.ended.notified());
             ended.as_mut().enable();
-            if let Some(error) = self.error() {
-                return Err(Unavailable::DiskFull(format!(
-                    "no checkpoint can be written: {error}"
-                )));
+            if let Some(refusal) = self.refusal() {
+                return Err(refusal);
             }
             if !store.over_budget() {
                 break;
@@ -98,8 +126,11 @@ pub(super) async fn checkpoint(shared: &Arc<Shared>, raft: &Raft<TypeConfig>) ->
     let written = tokio::task::spawn_blocking(move || store.checkpoint()).await;
     let result = match written {
         Ok(Ok(applied)) => Ok(applied),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(Err(error)) => Err(Failure::from(error)),
+        Err(error) => Err(Failure {
+            text: error.to_string(),
+            full: false,
+        }),
     };
     let checkpoints = &shared.checkpoints;
     let done = match result {
@@ -113,7 +144,7 @@ pub(super) async fn checkpoint(shared: &Arc<Shared>, raft: &Raft<TypeConfig>) ->
         }
         Err(error) => {
             tracing::error!(
-                error,
+                error = error.text,
                 "a checkpoint failed; the log keeps what it would have held"
             );
             *checkpoints.error.lock() = Some(error);

@@ -204,6 +204,8 @@ impl Shared {
             (wal.bytes(), wal.segments(), wal.last().map(|at| at.index))
         };
         let stopped = self.queue.stopped().or_else(|| self.progress.stopped());
+        let stopped = stopped.or_else(|| self.store.stopped());
+        let last_us = self.store.stats().last_epoch_us;
         let (queued, queued_bytes) = self.queue.length();
         Status {
             state: stopped.map_or(State::Serving, State::Stopped),
@@ -223,6 +225,8 @@ impl Shared {
             checkpointing: self.checkpoints.running(),
             checkpoints: self.checkpoints.finished(),
             checkpoint_error: self.checkpoints.error(),
+            disk_error: self.store.disk_error(),
+            clock_behind: status::clock_behind(last_us, proposer::clock_us()),
         }
     }
 }

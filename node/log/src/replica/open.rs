@@ -26,13 +26,15 @@ use crate::lock::{Lock, LockError};
 use crate::raft::log_store::LogStore;
 use crate::raft::machine::Machine;
 use crate::raft::network::NoPeers;
-use crate::raft::types::{NodeId, TypeConfig, membership_bytes};
+use crate::raft::types::{NodeId, TypeConfig, from_log, membership_bytes};
 use crate::wal::{Ballot, Entry, Kind, Position, Wal, WalError};
 
 /// Directory of the log within the store's.
 pub const LOG: &str = "log";
 /// The only member of a group of one.
 const SELF: NodeId = 1;
+/// Bytes of the entries that are read at once when the log is replayed; a larger one comes alone.
+const REPLAYED_AT_ONCE: usize = 4 << 20;
 /// With one voter there is nobody to send a heartbeat to or to time out on, and a store that has
 /// nothing to do is never woken: a day is "never" to openraft's timers.
 const NEVER_MS: u64 = 24 * 60 * 60 * 1000;
@@ -101,6 +103,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Replica, OpenError> {
     }
     let counters = Counters::default();
     counters.set_replayed(fit(&store, &wal, &log)?);
+    replay(&store, &wal)?;
     let progress = Arc::clone(wal.progress());
     let shared = Arc::new(Shared {
         store,
@@ -192,6 +195,31 @@ fn fit(store: &Store, wal: &Wal, path: &Path) -> Result<u64, OpenError> {
         });
     }
     Ok(next - applied)
+}
+
+/// Applies what no checkpoint holds, piece by piece, and writes one where memory should not hold more.
+/// In a group of one everything that the log holds is agreed on; raft, which would apply it too, takes
+/// all of it into memory at once.
+fn replay(store: &Arc<Store>, wal: &Wal) -> Result<(), OpenError> {
+    let failed = |error: &dyn std::fmt::Display| OpenError::Start(error.to_string());
+    let machine = Machine::new(Arc::clone(store));
+    let mut next = store.applied().last.map_or(0, |at| at.index + 1);
+    let mut written = true;
+    loop {
+        let entries = wal.read(next..u64::MAX, REPLAYED_AT_ONCE);
+        let entries = entries.map_err(|e| failed(&e))?;
+        let Some(last) = entries.last() else {
+            return Ok(());
+        };
+        next = last.at.index + 1;
+        for entry in entries {
+            let entry = from_log(entry).map_err(|e| failed(&e))?;
+            machine.apply_one(entry).map_err(|e| failed(&e))?;
+        }
+        if written && store.over_budget() {
+            written = store.checkpoint().is_ok(); // The checkpointer tries again, and tells.
+        }
+    }
 }
 
 /// The store's thread. Whatever happens in it, nothing submitted stays without an answer.

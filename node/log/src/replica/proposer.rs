@@ -52,6 +52,11 @@ async fn batch(
     raft: &Raft<TypeConfig>,
     submissions: VecDeque<Submission>,
 ) -> (Vec<Member>, Result<Vec<Outcome>, Unavailable>) {
+    // What could not be applied had better not be in the log.
+    if let Some(reason) = shared.store.stopped() {
+        let members = submissions.into_iter().map(|s| (s.reply, false)).collect();
+        return (members, Err(stopped(shared, &reason)));
+    }
     let mut builder = batch::Builder::new(clock_us());
     let mut members = Vec::with_capacity(submissions.len());
     for submission in submissions {
@@ -123,7 +128,7 @@ fn stopped(shared: &Shared, error: &dyn std::fmt::Display) -> Unavailable {
 }
 
 /// Microseconds since 1970; 0 for a clock before.
-fn clock_us() -> u64 {
+pub(super) fn clock_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX)

@@ -1,6 +1,7 @@
 //! What an operator may ask.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::wal::TornTail;
 
@@ -50,6 +51,17 @@ pub struct Status {
     pub checkpoints: u64,
     /// Why the last checkpoint failed, until one succeeds.
     pub checkpoint_error: Option<String>,
+    /// The last error of the operating system over the database's file since the store was opened.
+    pub disk_error: Option<String>,
+    /// How far the clock is behind the time of the last event, if that is more than a second. New
+    /// events get that time and a microsecond each, until the clock has come up with it.
+    pub clock_behind: Option<Duration>,
+}
+
+/// See [`Status::clock_behind`]; both in microseconds since 1970.
+pub(super) fn clock_behind(last_us: u64, now_us: u64) -> Option<Duration> {
+    let behind = Duration::from_micros(last_us.saturating_sub(now_us));
+    (behind > Duration::from_secs(1)).then_some(behind)
 }
 
 /// Counts that only grow.

@@ -26,6 +26,10 @@ pub enum Unavailable {
     /// There is no space. Nothing was executed; later commands may be, when there is space again.
     #[error("the disk is full: {0}")]
     DiskFull(String),
+    /// The disk failed, and what memory holds has no room for more. Nothing was executed; later
+    /// commands may be, when a checkpoint could be written.
+    #[error("the disk failed: {0}")]
+    DiskFailed(String),
     /// The command is larger than the store takes. Nothing was executed.
     #[error("{bytes} bytes, more than the {limit} a command may have")]
     TooLarge {

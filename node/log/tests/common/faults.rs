@@ -25,6 +25,8 @@ pub struct Faults {
     pub failing_syncs: AtomicBool,
     /// Fsyncs of files that were asked for.
     pub syncs: AtomicU64,
+    /// Writes to the state's file fail with EIO from this offset on.
+    pub state_fails_from: Mutex<Option<u64>>,
     held: Mutex<Held>,
     changed: Condvar,
 }
@@ -113,7 +115,10 @@ impl Disk for FaultyDisk {
         RealDisk.create_dir(path)
     }
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        if beside_the_log(path) {
+        if of_the_state(path) {
+            return Ok(Arc::new(StateFile(self.clone(), RealDisk.create(path)?)));
+        }
+        if path.ends_with("LOCK") {
             return RealDisk.create(path);
         }
         if path.ends_with("meta.new") && self.0.full_for_meta.load(Ordering::SeqCst) {
@@ -126,7 +131,10 @@ impl Disk for FaultyDisk {
         )))
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        if beside_the_log(path) {
+        if of_the_state(path) {
+            return Ok(Arc::new(StateFile(self.clone(), RealDisk.open(path)?)));
+        }
+        if path.ends_with("LOCK") {
             return RealDisk.open(path);
         }
         Ok(Arc::new(FaultyFile::new(self, RealDisk.open(path)?, true)))
@@ -145,11 +153,40 @@ impl Disk for FaultyDisk {
     }
 }
 
-/// The faults are the log's; other files have none.
-fn beside_the_log(path: &Path) -> bool {
-    ["state.redb", "state.new", "LOCK"]
-        .iter()
-        .any(|name| path.ends_with(name))
+/// The state's file has faults of its own.
+#[derive(Debug)]
+struct StateFile(FaultyDisk, Arc<dyn File>);
+
+impl File for StateFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let bad = *self.0.faults().state_fails_from.lock();
+        if bad.is_some_and(|from| offset + bytes.len() as u64 > from) {
+            return Err(eio());
+        }
+        self.1.write_at(bytes, offset)
+    }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.1.read_at(buffer, offset)
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.1.len()
+    }
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.1.set_len(length)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.1.sync_data()
+    }
+    fn try_lock(&self) -> io::Result<bool> {
+        self.1.try_lock()
+    }
+    fn unlock(&self) -> io::Result<()> {
+        self.1.unlock()
+    }
+}
+
+fn of_the_state(path: &Path) -> bool {
+    path.ends_with("state.redb") || path.ends_with("state.new")
 }
 
 #[derive(Debug)]

@@ -1,13 +1,15 @@
 //! What the last checkpoint left, read through one transaction of the database.
 //!
 //! # Layout
-//! - [`open`]: opens the file, or creates it; `backend`: how the database gets at it
+//! - [`open`]: opens the file, or creates it; `backend`: how the database gets at it;
+//!   [`health`]: what went wrong then
 //! - `streams`: heads, runs, events of a stream
 //! - `order`: all events by position, and the rank of an event
 //! - `terms`: positions of a term
 //! - `records`: what is kept beside the events
 
 mod backend;
+pub(crate) mod health;
 pub(crate) mod open;
 mod order;
 mod records;

@@ -1,6 +1,7 @@
 //! Opening the database file, or creating it.
 
 use super::backend::Backend;
+use super::health::Health;
 use crate::guard::guard;
 use crate::meta::{self, HEADER, STATE, State};
 use crate::tables::{BLOCKS, EVENTS, IN_META, META, POSTINGS, RECORDS, RUNS, STREAMS};
@@ -12,6 +13,7 @@ use redb::{
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The database's file in the store's directory.
 pub(crate) const FILE: &str = "state.redb";
@@ -57,6 +59,7 @@ pub(crate) fn open(
     files: &dyn Files,
     dir: &Path,
     options: Options,
+    health: &Arc<Health>,
 ) -> Result<(Handle, [u8; 16]), StoreError> {
     let path = dir.join(FILE);
     let in_dir = |source| StoreError::Directory {
@@ -72,13 +75,13 @@ pub(crate) fn open(
     builder.set_cache_size(options.cache_bytes);
     let names = files.read_dir(dir).map_err(in_dir)?;
     if !names.iter().any(|name| name == FILE) {
-        return begin(files, dir, &names, &builder);
+        return begin(files, dir, &names, &builder, health);
     }
     let file = files.open(&path).map_err(in_dir)?;
     if file.is_empty().map_err(in_dir)? {
         return Err(format("it is empty".to_owned()));
     }
-    let opened = builder.create_with_backend(Backend::new(file));
+    let opened = builder.create_with_backend(Backend::new(file, &path, health));
     let database = opened.map_err(|error| match error {
         DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
             format(error.to_string())
@@ -136,6 +139,7 @@ fn begin(
     dir: &Path,
     names: &[String],
     builder: &Builder,
+    health: &Arc<Health>,
 ) -> Result<(Handle, [u8; 16]), StoreError> {
     let in_dir = |source| StoreError::Directory {
         path: dir.to_owned(),
@@ -146,11 +150,12 @@ fn begin(
         files.remove(&unfinished).map_err(in_dir)?;
     }
     let file = files.create(&unfinished).map_err(in_dir)?;
-    let backend = Backend::unfinished(file);
+    let path = dir.join(FILE);
+    let backend = Backend::unfinished(file, &path, health);
     let database = builder.create_with_backend(backend.clone())?;
     let uuid = create(&database)?;
     backend.finish().map_err(in_dir)?;
-    files.rename(&unfinished, &dir.join(FILE)).map_err(in_dir)?;
+    files.rename(&unfinished, &path).map_err(in_dir)?;
     // The file's name must be as durable as what is in it.
     files.sync_dir(dir).map_err(in_dir)?;
     Ok((Handle(Some(database)), uuid))

@@ -2,6 +2,8 @@
 #![allow(dead_code, unused_imports, missing_docs)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod failing;
+
 use esdb_disk::{Disk, RealDisk};
 use esdb_store::{Expected, LogPosition, Options, Outcome, Store, batch};
 use esdb_testing::disk::MemoryDisk;
