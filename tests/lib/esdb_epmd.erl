@@ -1,13 +1,19 @@
 %% The port mapper's protocol, as far as tests look at it from outside.
 -module(esdb_epmd).
 
--export([register/2, lookup/1, names/0]).
+-export([register/2, register/3, lookup/1, lookup/2, names/0]).
 
 %% Registers a node that does not exist otherwise. It stays known as long as the socket is open.
 -spec register(node(), inet:port_number()) -> gen_tcp:socket().
 register(Node, Port) ->
+    register(esdb_sandbox:epmd_port(), Node, Port).
+
+%% As register/2, at the port mapper on EpmdPort.
+-spec register(inet:port_number(), node(), inet:port_number()) -> gen_tcp:socket().
+register(EpmdPort, Node, Port) ->
     Name = alive(Node),
     Socket = request(
+        EpmdPort,
         <<120, Port:16, 77, 0, 6:16, 5:16, (byte_size(Name)):16, Name/binary, 0:16>>
     ),
     {ok, <<118, 0, _Creation:32>>} = gen_tcp:recv(Socket, 6, 5000),
@@ -16,7 +22,12 @@ register(Node, Port) ->
 %% Where a node listens, and whether it is registered as a hidden one.
 -spec lookup(node()) -> {ok, inet:port_number(), hidden | normal} | error.
 lookup(Node) ->
-    Socket = request(<<122, (alive(Node))/binary>>),
+    lookup(esdb_sandbox:epmd_port(), Node).
+
+%% As lookup/1, at the port mapper on EpmdPort.
+-spec lookup(inet:port_number(), node()) -> {ok, inet:port_number(), hidden | normal} | error.
+lookup(EpmdPort, Node) ->
+    Socket = request(EpmdPort, <<122, (alive(Node))/binary>>),
     {ok, Answer} = receive_all(Socket, <<>>),
     case Answer of
         <<119, 0, Port:16, 72, _/binary>> -> {ok, Port, hidden};
@@ -27,12 +38,12 @@ lookup(Node) ->
 %% The names that are registered.
 -spec names() -> [binary()].
 names() ->
-    {ok, <<_Port:32, Text/binary>>} = receive_all(request(<<110>>), <<>>),
+    {ok, <<_Port:32, Text/binary>>} = receive_all(request(esdb_sandbox:epmd_port(), <<110>>), <<>>),
     [lists:nth(2, string:lexemes(Line, " ")) || Line <- string:lexemes(Text, "\n")].
 
-request(Request) ->
+request(EpmdPort, Request) ->
     Options = [binary, {active, false}, {packet, raw}],
-    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, esdb_sandbox:epmd_port(), Options, 5000),
+    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, EpmdPort, Options, 5000),
     ok = gen_tcp:send(Socket, <<(byte_size(Request)):16, Request/binary>>),
     Socket.
 

@@ -3,7 +3,7 @@
 -module(esdb_sandbox).
 
 -export([start/0, start/1, stop/0, source_dir/0, epmd_port/0, restart_epmd/0, stop_epmd/0]).
--export([dir/1, name/1, cookie/0, env/0, free_port/0]).
+-export([dir/1, dir_for/2, name/1, cookie/0, env/0, free_port/0]).
 
 %% Host part of all node names: literal, so that nothing depends on how a machine resolves its name.
 -define(HOST, "127.0.0.1").
@@ -62,6 +62,11 @@ stop_epmd() ->
 -spec dir(string()) -> file:filename().
 dir(Name) ->
     filename:join(value(dir), Name ++ "-" ++ unique()).
+
+%% A path that belongs to a node, the same each time; not created.
+-spec dir_for(string(), node()) -> file:filename().
+dir_for(Name, Node) ->
+    filename:join(value(dir), Name ++ "-" ++ atom_to_list(Node)).
 
 %% A node name nobody else uses.
 -spec name(string()) -> node().
