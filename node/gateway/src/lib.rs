@@ -10,6 +10,7 @@
 //! - `offer`: whether clients can find a store; `rivals`: other servers that offer one of that name
 //! - `lifecycle`: requests about stores themselves
 //! - `worker`: one process: envelope in, answer out
+//! - `asked`: what a request term asks for; `probe`: that for tests and fuzz targets
 //! - `reading`: how many reads of a client are under way, and how large answers reach it
 //! - `request`: one file per request: term in, command or query out
 //! - `generation`: what the client generations expect differently, in one table
@@ -21,7 +22,10 @@
 
 pub mod data_dir;
 pub mod gateway;
+#[cfg(feature = "probe")]
+pub mod probe;
 
+mod asked;
 mod calls;
 mod clients;
 mod delivery;

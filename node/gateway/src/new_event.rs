@@ -2,12 +2,16 @@
 
 use crate::refusal::Refusal;
 use esdb_etf::{Kind, Term, put};
-use esdb_store::NewEvent;
+use esdb_store::{NewEvent, usual};
 use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Longest name (stream, event type, event id, tag) in bytes.
 pub(crate) const MAX_NAME: usize = 1024;
+/// Bytes of the identifier of an event that came without one.
+pub(crate) const NEW_ID: usize = 5 + 36;
+/// Most tags of an event.
+const MAX_TAGS: usize = 1_000;
 
 /// An event that was checked, with the terms that the client left out.
 pub(crate) struct Checked<'a> {
@@ -20,13 +24,6 @@ pub(crate) struct Checked<'a> {
     data_content_type: &'a [u8],
     metadata_content_type: &'a [u8],
 }
-
-/// `#{}`.
-pub(crate) const EMPTY_MAP: &[u8] = &[116, 0, 0, 0, 0];
-/// `undefined`.
-const UNDEFINED: &[u8] = b"w\x09undefined";
-/// `<<"application/json">>`.
-const JSON: &[u8] = b"m\x00\x00\x00\x10application/json";
 
 impl<'a> Checked<'a> {
     /// As the store takes it.
@@ -123,7 +120,7 @@ impl<'a> Fields<'a> {
             id_given,
             event_type: event_type(self.event_type)?,
             data: data.as_bytes(),
-            metadata: given(self.metadata).map_or(EMPTY_MAP, Term::as_bytes),
+            metadata: given(self.metadata).map_or(usual::METADATA, Term::as_bytes),
             tags: tags(self.tags)?,
             data_content_type: content_type("data_content_type", self.data_content_type)?,
             metadata_content_type: content_type(
@@ -163,7 +160,7 @@ fn event_type(term: Option<Term<'_>>) -> Result<Cow<'_, [u8]>, String> {
 
 fn tags(term: Option<Term<'_>>) -> Result<&[u8], String> {
     let Some(term) = given(term) else {
-        return Ok(UNDEFINED);
+        return Ok(usual::TAGS);
     };
     let Some(list) = term.as_proper_list() else {
         return Err(format!(
@@ -171,6 +168,12 @@ fn tags(term: Option<Term<'_>>) -> Result<&[u8], String> {
             term.kind()
         ));
     };
+    if list.len() > MAX_TAGS {
+        let count = list.len();
+        return Err(format!(
+            "tags has {count} elements; give {MAX_TAGS} at most"
+        ));
+    }
     for tag in list {
         named("a tag", tag)?;
     }
@@ -179,7 +182,7 @@ fn tags(term: Option<Term<'_>>) -> Result<&[u8], String> {
 
 fn content_type<'a>(key: &str, term: Option<Term<'a>>) -> Result<&'a [u8], String> {
     match given(term) {
-        None => Ok(JSON),
+        None => Ok(usual::CONTENT_TYPE),
         // ExESDB's events have numbers: 0 for bytes, 1 for JSON.
         Some(term) if matches!(term.kind(), Kind::Binary | Kind::Integer) => Ok(term.as_bytes()),
         Some(term) => Err(format!("{key} is a {:?}; give a binary", term.kind())),
@@ -189,7 +192,7 @@ fn content_type<'a>(key: &str, term: Option<Term<'a>>) -> Result<&'a [u8], Strin
 /// A new UUID of version 7, as the term that events carry.
 fn new_id() -> Vec<u8> {
     let mut text = Uuid::encode_buffer();
-    let mut id = Vec::with_capacity(41);
+    let mut id = Vec::with_capacity(NEW_ID);
     put::binary(
         &mut id,
         Uuid::now_v7()

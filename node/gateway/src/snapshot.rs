@@ -3,10 +3,10 @@
 //! One is found by its stream and version. The source that clients also name is kept, but it does
 //! not tell snapshots apart: the published servers ignore it, and clients read what another wrote.
 
-use crate::new_event::{EMPTY_MAP, MAX_NAME};
+use crate::new_event::MAX_NAME;
 use crate::refusal::Refusal;
 use esdb_etf::{Kind, Term, put};
-use esdb_store::{Record, StoreError, key};
+use esdb_store::{Record, StoreError, key, usual};
 
 /// First byte of a snapshot's record.
 const FORMAT: u8 = 1;
@@ -136,7 +136,7 @@ impl<'a> Snapshot<'a> {
             },
             None => Parts {
                 data: self.given.as_bytes(),
-                metadata: EMPTY_MAP,
+                metadata: usual::METADATA,
                 timestamp: recorded_at,
             },
         }

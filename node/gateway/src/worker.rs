@@ -3,6 +3,7 @@
 //! The store named in the request counts, whichever worker got it; the worker tells only the
 //! client's generation.
 
+use crate::asked::Asked;
 use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::gateway::Gateway;
@@ -10,7 +11,7 @@ use crate::generation::Generation;
 use crate::lifecycle;
 use crate::reading::Reading;
 use crate::refusal::{self, Refusal};
-use crate::request::{self, Answer, Change, Effort, Query, Work};
+use crate::request::{Answer, Change, Effort, Query, Work};
 use crate::served::ServedStore;
 use esdb_dist::gen_server::{self, Caller, Request};
 use esdb_dist::{Connection, Origin, Process};
@@ -135,25 +136,13 @@ impl Worker {
 
     /// What a request asks for, and of which store.
     fn understand(&self, request: Term<'_>) -> Result<Understood, Refusal> {
-        let unknown = || Refusal::UnknownRequest(format!("{request:?}"));
-        let elements: Vec<Term<'_>> = request.as_tuple().ok_or_else(unknown)?.collect();
-        let (name, rest) = elements.split_first().ok_or_else(unknown)?;
-        let name = name.as_atom().ok_or_else(unknown)?.text();
-        if let Some(request) = lifecycle::Request::parse(&name, rest)? {
-            return Ok(Understood::Lifecycle(request));
-        }
-        let Some((store, arguments)) = rest.split_first() else {
-            return Err(Refusal::UnknownRequest(name.into_owned()));
-        };
         let max_event = self.gateway.settings().max_event_bytes;
-        let work = request::work(&name, arguments, self.generation, max_event)?;
-        let store = store
-            .as_atom()
-            .ok_or_else(|| Refusal::argument("store", "give the store's name as an atom"))?
-            .text();
-        match self.gateway.store(&store) {
-            Some(store) => Ok(Understood::Work(store, work)),
-            None => Err(Refusal::UnknownStore(store.into_owned())),
+        match Asked::parse(request, self.generation, max_event)? {
+            Asked::Lifecycle(request) => Ok(Understood::Lifecycle(request)),
+            Asked::Work(store, work) => match self.gateway.store(&store) {
+                Some(store) => Ok(Understood::Work(store, work)),
+                None => Err(Refusal::UnknownStore(store)),
+            },
         }
     }
 

@@ -1,9 +1,10 @@
 //! The fields of one event, as they stand in a command, in memory and in a row.
 //!
-//! `flags` (bit 0: the client named the event), seven LEB128 lengths, then the seven fields.
+//! `flags` (bit 0: the client named the event), seven LEB128 lengths, then the seven fields. An empty
+//! field stands for its [`usual`] term.
 
 use crate::codec::{Reader, put_framed, put_varint};
-use crate::{NewEvent, RecordedEvent};
+use crate::{NewEvent, RecordedEvent, usual};
 use twox_hash::XxHash3_64;
 
 const ID_GIVEN: u8 = 1;
@@ -27,10 +28,10 @@ pub(crate) fn put(out: &mut Vec<u8>, event: &NewEvent<'_>) {
         event.id,
         event.event_type,
         event.data,
-        event.metadata,
-        event.tags,
-        event.data_content_type,
-        event.metadata_content_type,
+        unless(event.metadata, usual::METADATA),
+        unless(event.tags, usual::TAGS),
+        unless(event.data_content_type, usual::CONTENT_TYPE),
+        unless(event.metadata_content_type, usual::CONTENT_TYPE),
     ];
     put_framed(out, |out| {
         out.push(if event.id_given { ID_GIVEN } else { 0 });
@@ -41,6 +42,16 @@ pub(crate) fn put(out: &mut Vec<u8>, event: &NewEvent<'_>) {
             out.extend_from_slice(field);
         }
     });
+}
+
+/// Nothing for the usual term.
+fn unless<'a>(field: &'a [u8], usual: &[u8]) -> &'a [u8] {
+    if field == usual { &[] } else { field }
+}
+
+/// The usual term for nothing.
+fn or<'a>(field: &'a [u8], usual: &'static [u8]) -> &'a [u8] {
+    if field.is_empty() { usual } else { field }
 }
 
 impl<'a> Body<'a> {
@@ -71,10 +82,10 @@ impl<'a> Body<'a> {
             id,
             event_type,
             data,
-            metadata,
-            tags,
-            data_content_type,
-            metadata_content_type,
+            metadata: or(metadata, usual::METADATA),
+            tags: or(tags, usual::TAGS),
+            data_content_type: or(data_content_type, usual::CONTENT_TYPE),
+            metadata_content_type: or(metadata_content_type, usual::CONTENT_TYPE),
         })
     }
 

@@ -69,15 +69,48 @@ impl Expected {
 
 /// Writes an append of `events` to `stream`: all of them, one after the other, or none.
 pub fn append(out: &mut Vec<u8>, stream: &[u8], expected: Expected, events: &[NewEvent<'_>]) {
-    out.extend_from_slice(&[FORMAT, APPEND]);
-    put_counted(out, stream);
-    let (tag, version) = expected.encode();
-    out.push(tag);
-    out.extend_from_slice(&version.to_le_bytes());
-    let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&count.to_le_bytes());
-    for event in events {
-        body::put(out, event);
+    let mut append = Append::begin(out, stream, expected);
+    events.iter().for_each(|event| append.event(event));
+    append.end();
+}
+
+/// An append that is being written, event by event.
+#[derive(Debug)]
+#[must_use]
+pub struct Append<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where their number stands.
+    at: usize,
+    count: u32,
+}
+
+impl<'a> Append<'a> {
+    /// Bytes that an event takes beside its fields, if none of them has more than 127.
+    pub const OVERHEAD: usize = 4 + 1 + 7;
+
+    /// Begins an append to `stream`.
+    pub fn begin(out: &'a mut Vec<u8>, stream: &[u8], expected: Expected) -> Self {
+        out.extend_from_slice(&[FORMAT, APPEND]);
+        put_counted(out, stream);
+        let (tag, version) = expected.encode();
+        out.push(tag);
+        out.extend_from_slice(&version.to_le_bytes());
+        let at = out.len();
+        out.extend_from_slice(&[0; 4]);
+        Append { out, at, count: 0 }
+    }
+
+    /// Adds an event.
+    pub fn event(&mut self, event: &NewEvent<'_>) {
+        body::put(self.out, event);
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// The append is complete.
+    pub fn end(self) {
+        if let Some(count) = self.out.get_mut(self.at..self.at + 4) {
+            count.copy_from_slice(&self.count.to_le_bytes());
+        }
     }
 }
 

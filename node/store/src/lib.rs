@@ -42,6 +42,7 @@ mod run;
 pub mod store;
 mod tables;
 mod terms;
+pub mod usual;
 pub mod view;
 mod window;
 

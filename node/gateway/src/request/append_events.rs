@@ -4,7 +4,7 @@
 use super::{Answer, Work, stream};
 use crate::expected;
 use crate::generation::Generation;
-use crate::new_event::Checked;
+use crate::new_event::{Checked, NEW_ID};
 use crate::refusal::Refusal;
 use esdb_etf::{Kind, Term, put, tag};
 use esdb_store::{Expected, Outcome, command};
@@ -56,11 +56,12 @@ impl Append {
         let mut list = events
             .as_list()
             .ok_or_else(|| no_list(&format!("{:?}", events.kind())))?;
-        let checked: Vec<Checked<'_>> = list
-            .by_ref()
-            .enumerate()
-            .map(|(index, event)| Checked::parse(index + 1, event, self.max_event))
-            .collect::<Result<_, _>>()?;
+        let mut command = Vec::with_capacity(room(name, events, list.len()));
+        let mut append = command::Append::begin(&mut command, name, expected);
+        for (index, event) in list.by_ref().enumerate() {
+            append.event(&Checked::parse(index + 1, event, self.max_event)?.as_new_event());
+        }
+        append.end();
         // Looked at last, where it costs nothing: to find the end of a list is to walk over it.
         if list.tail().as_bytes() != [tag::NIL] {
             return Err(no_list("an improper list"));
@@ -68,14 +69,18 @@ impl Append {
         events
             .check_keys()
             .map_err(|error| Refusal::argument("events", error.to_string()))?;
-        let new_events: Vec<_> = checked.iter().map(Checked::as_new_event).collect();
-        let mut command = Vec::with_capacity(events.as_bytes().len() + name.len() + 64);
-        command::append(&mut command, name, expected, &new_events);
         Ok(Work::Write {
             command,
             answer: answer(expected_term.to_vec(), self.generation),
         })
     }
+}
+
+/// Bytes that the command takes at most, but for event types that get longer in UTF-8. What comes
+/// from the peer is no more than came; what is added to each event is known.
+fn room(stream: &[u8], events: Term<'_>, count: usize) -> usize {
+    let given = events.as_bytes().len();
+    64 + stream.len() + given + given / 64 + count * (command::Append::OVERHEAD + NEW_ID)
 }
 
 fn answer(expected: Vec<u8>, generation: Generation) -> Answer {

@@ -28,7 +28,7 @@ use crate::new_event::MAX_NAME;
 use crate::refusal::Refusal;
 use crate::served::ServedStore;
 use append_events::Append;
-use esdb_etf::{Kind, Term};
+use esdb_etf::{Kind, List, Term};
 use esdb_store::{Direction, Outcome, StoreError, View};
 
 /// Writes the reply to a write, once its outcome is known.
@@ -89,6 +89,9 @@ pub(crate) enum Effort {
     /// Anything else: a thread of its own.
     Long,
 }
+
+/// Most event types or tags that one request may ask for.
+const MAX_NAMES: usize = 1_000;
 
 /// Most events that a short read visits: well under a millisecond from memory.
 const SHORT: usize = 256;
@@ -200,6 +203,21 @@ fn name<'a>(argument: &'static str, term: Term<'a>) -> Result<&'a [u8], Refusal>
         None => Err(Refusal::argument(
             argument,
             format!("it is a {:?}; give a binary", term.kind()),
+        )),
+    }
+}
+
+/// A list of at most [`MAX_NAMES`] elements, each of which is still to be looked at.
+fn names<'a>(argument: &'static str, term: Term<'a>) -> Result<List<'a>, Refusal> {
+    match term.as_proper_list() {
+        Some(list) if list.len() <= MAX_NAMES => Ok(list),
+        Some(list) => Err(Refusal::argument(
+            argument,
+            format!("it has {} elements; give {MAX_NAMES} at most", list.len()),
+        )),
+        None => Err(Refusal::argument(
+            argument,
+            format!("it is a {:?}; give a list of binaries", term.kind()),
         )),
     }
 }

@@ -1,7 +1,7 @@
 //! `{read_by_event_types, Store, [Type], Limit}`: events of any of the types, of all types if none is
 //! named, in the order of their commit. Reply: `{ok, [#event{}]}`.
 
-use super::{Effort, Work, count, name};
+use super::{Effort, Work, count, name, names};
 use crate::record;
 use crate::refusal::Refusal;
 use esdb_etf::{Term, put};
@@ -19,17 +19,14 @@ pub(super) fn work(types: Term<'_>, limit: Term<'_>) -> Result<Work, Refusal> {
 
 /// Types as the terms they are stored as: binaries, or atoms in their one stored form.
 fn event_types(term: Term<'_>) -> Result<Vec<Vec<u8>>, Refusal> {
-    let list = term.as_proper_list().ok_or_else(|| {
-        let problem = format!("it is a {:?}; give a list of binaries", term.kind());
-        Refusal::argument("event types", problem)
-    })?;
-    list.map(|event_type| match event_type.as_atom() {
-        Some(atom) => {
-            let mut canonical = Vec::new();
-            put::atom(&mut canonical, &atom.text());
-            Ok(canonical)
-        }
-        None => name("event type", event_type).map(|_| event_type.as_bytes().to_vec()),
-    })
-    .collect()
+    names("event types", term)?
+        .map(|event_type| match event_type.as_atom() {
+            Some(atom) => {
+                let mut canonical = Vec::new();
+                put::atom(&mut canonical, &atom.text());
+                Ok(canonical)
+            }
+            None => name("event type", event_type).map(|_| event_type.as_bytes().to_vec()),
+        })
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! `{read_by_tags, Store, [Tag], any | all, Limit}`: events that carry any, or all, of the tags, in
 //! the order of their commit. Reply: `{ok, [#event{}]}`, empty if no tag is named.
 
-use super::{Effort, Work, count, name};
+use super::{Effort, Work, count, name, names};
 use crate::record;
 use crate::refusal::Refusal;
 use esdb_etf::Term;
@@ -9,11 +9,7 @@ use esdb_store::TagMatch;
 
 /// Reads at most `limit` events.
 pub(super) fn work(tags: Term<'_>, matching: Term<'_>, limit: Term<'_>) -> Result<Work, Refusal> {
-    let list = tags.as_proper_list().ok_or_else(|| {
-        let problem = format!("it is a {:?}; give a list of binaries", tags.kind());
-        Refusal::argument("tags", problem)
-    })?;
-    let tags: Vec<Vec<u8>> = list
+    let tags: Vec<Vec<u8>> = names("tags", tags)?
         .map(|tag| name("tag", tag).map(<[u8]>::to_vec))
         .collect::<Result<_, _>>()?;
     let matching = if matching.is_atom("any") {
