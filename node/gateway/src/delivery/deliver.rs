@@ -103,19 +103,20 @@ impl Delivery {
     }
 
     async fn stream(&self, to: &Subscriber<'_>) -> Result<std::convert::Infallible, StoreError> {
-        let clients = &self.means.clients;
-        let arity = match clients.event_arity(to.connection, to.generation) {
-            Some(arity) => arity,
-            None => clients.ask_event_arity(to.connection, to.generation).await,
-        };
+        let shape = self.shape(to).await;
         let (next, floor) = self.subscription.begin();
         let selector = &self.subscription.selector;
-        let mut feed = Feed::new(&self.means.live, selector, Shape { arity }, next, floor);
+        let mut feed = Feed::new(&self.means.live, selector, shape, next, floor);
         self.subscription.is_now(Condition::CatchingUp);
         loop {
             let mut batch = self.meanwhile(to, feed.next(MESSAGE)).await?;
             if batch.events.is_empty() {
                 self.subscription.is_now(Condition::Live);
+                continue;
+            }
+            let shape = self.meanwhile(to, self.shape(to)).await;
+            if shape != feed.shape() {
+                feed.rewrite(&batch, shape);
                 continue;
             }
             // Acknowledged since, though sent by an earlier delivery.
@@ -129,6 +130,16 @@ impl Delivery {
             to.connection.room().await;
             self.send(to, &batch);
         }
+    }
+
+    /// How the subscriber wants events written, which may become known while it is served.
+    async fn shape(&self, to: &Subscriber<'_>) -> Shape {
+        let clients = &self.means.clients;
+        let arity = match clients.event_arity(to.connection, to.generation) {
+            Some(arity) => arity,
+            None => clients.ask_event_arity(to.connection, to.generation).await,
+        };
+        Shape { arity }
     }
 
     /// Waits for `work`, and keeps the books meanwhile.

@@ -89,6 +89,20 @@ impl Feed {
         }
     }
 
+    /// How it writes events.
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Takes the last batch back, to give its events once more, written otherwise.
+    pub(crate) fn rewrite(&mut self, batch: &Batch, shape: Shape) {
+        if let Some((first, _)) = batch.events.first() {
+            self.next = first.position;
+        }
+        self.shape = shape;
+        self.joined = None;
+    }
+
     /// Reads what stands after the cursor.
     async fn read(&self, room: Room) -> Result<Batch, StoreError> {
         let _permit = READINGS.acquire().await;
