@@ -1,4 +1,5 @@
-//! Which events a subscription is for, and how subscriptions are found by event.
+//! Which events a subscription is for, how subscriptions are found by event, and who gets the next
+//! one when several consumers share a subscription.
 //!
 //! Pure: no network, no clock, no files. A [`Selector`] says whether an event belongs to a
 //! subscription; an [`Index`] finds, for an event, the subscriptions that it belongs to, without
@@ -14,11 +15,13 @@
 //! - `field`: the fields of an event, by name and as terms
 //! - [`index`]: subscriptions by what their events must have
 //! - [`id`]: the name of a subscription
+//! - [`group`]: consumers that share a subscription's events
 
 mod condition;
 mod error;
 mod field;
 mod glob;
+pub mod group;
 pub mod id;
 pub mod index;
 mod number;

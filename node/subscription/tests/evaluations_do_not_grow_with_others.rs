@@ -40,10 +40,13 @@ fn name(n: usize) -> &'static str {
     Box::leak(format!("field{n}").into_boxed_str())
 }
 
+/// What its members differ in, their type, and the selector of each.
+type Family = (&'static str, &'static str, fn(usize) -> T);
+
 #[test]
 fn one_of_ten_thousand() {
     let number = |n: usize| T::Int(n as i64);
-    let families: [(&str, &'static str, fn(usize) -> T); 10] = [
+    let families: [Family; 10] = [
         ("streams", "by_stream", |n| bin(&format!("order-{n}-eu"))),
         ("types", "by_event_type", |n| bin(&format!("type{n}"))),
         ("tags", "by_tags", |n| {

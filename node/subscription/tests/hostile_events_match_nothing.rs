@@ -12,7 +12,7 @@ use std::sync::Arc;
 use support::{Event, T, atom, map, op, parse};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn damaged_fields(

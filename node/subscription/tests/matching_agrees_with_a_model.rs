@@ -73,7 +73,7 @@ fn meets(condition: &T, value: &T) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
     fn payloads(pattern in random::payload(), data in random::data(), respelled: bool) {

@@ -28,7 +28,7 @@ fn expected(all: &BTreeMap<u8, Arc<Selector>>, event: &Event) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn as_asking_each(

@@ -64,8 +64,8 @@ impl T {
             }
             T::Int(n) => put::integer(out, *n),
             T::Big(high, low) => {
-                let n =
-                    i128::from(*high) * (1 << 64) + i128::from(*low) * i128::from(high.signum());
+                let n = i128::from(*high) * (1 << 64)
+                    + i128::from(*low) * if *high < 0 { -1 } else { 1 };
                 out.extend([110, 16, u8::from(n < 0)]);
                 out.extend(n.unsigned_abs().to_le_bytes());
             }
