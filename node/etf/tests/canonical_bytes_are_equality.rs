@@ -46,7 +46,7 @@ fn terms_and_their_mutations() {
     let samples = node.generate(22, 2_000);
     let mut rng = Rng(23);
     let mut terms = Vec::new();
-    for _ in 0..40_000 {
+    for _ in 0..15_000 {
         let original = &samples[rng.below(samples.len())];
         let mut bytes = original.clone();
         mutate(&mut rng, &mut bytes);
@@ -63,7 +63,7 @@ fn terms_and_their_mutations() {
         .flat_map(|(pair, _)| pair.to_vec())
         .collect();
     let (equal, different) = agree(&mut node, &pairs);
-    assert!(equal > 200 && different > 2_000, "{equal}, {different}");
+    assert!(equal > 100 && different > 1_000, "{equal}, {different}");
 }
 
 #[test]
