@@ -14,6 +14,8 @@ recovery_test_() ->
             {"the subscriber's node is killed", fun node_killed/0},
             {"the connection is cut", fun connection_cut/0},
             {"a node that does not read disturbs nobody", fun node_stopped/0},
+            {"what was acknowledged and parked survives a kill", fun acknowledgements_survive/0},
+            {"a persistent subscription survives its consumers", fun consumers_go/0},
             {"those that cannot match cost nothing", fun many_subscriptions/0}
         ]
     ].
@@ -101,6 +103,54 @@ node_stopped() ->
     ok = esdb_peer:signal(Stopped, "CONT"),
     ok = esdb_wait:until(fun() -> status(Client, <<"deaf">>) =:= [live] end, ?WAIT_MS),
     stop([Client, Stopped], Server).
+
+%% of a persistent subscription, in any order
+acknowledgements_survive() ->
+    {Client, Server} = start([client]),
+    append(Client, <<"a">>, lists:seq(0, 9)),
+    Open = fun() ->
+        Options = #{selector => <<"a">>, window => 8, consumer => self(), heartbeat => 0},
+        {ok, _} = again_call({open_subscription, ?STORE, <<"kept">>, Options}, 500)
+    end,
+    esdb_peer:run(Client, fun() ->
+        Open(),
+        Taken = take(8),
+        ok = call({ack_subscription, ?STORE, <<"kept">>, self(), [P || {P, N} <- Taken, N rem 2 =:= 1]}),
+        {Parked, 4} = lists:keyfind(4, 2, Taken),
+        ok = call({nack_subscription, ?STORE, <<"kept">>, self(), Parked, {park, later}})
+    end),
+    ok = esdb_server:kill(Server),
+    Again = esdb_server:restart(Server),
+    esdb_peer:run(Client, fun() ->
+        Open(),
+        ?assertEqual([0, 2, 6, 8, 9], [N || {_, N} <- take(5)]),
+        {ok, [#{reason := later}]} = call({parked_events, ?STORE, <<"kept">>}),
+        {ok, 1} = call({replay_parked, ?STORE, <<"kept">>, all}),
+        [{_, 4}] = take(1)
+    end),
+    stop([Client], Again).
+
+consumers_go() ->
+    {Client, Server} = start([client]),
+    append(Client, <<"g">>, lists:seq(0, 99)),
+    Other = esdb_peer:start(),
+    ok = esdb_peer:run(Other, fun() -> joined(esdb_server:node(Server)) end),
+    Open = fun() ->
+        Options = #{selector => <<"g">>, window => 100, consumer => self(), heartbeat => 0},
+        {ok, _} = again_call({open_subscription, ?STORE, <<"goes">>, Options}, 500)
+    end,
+    esdb_peer:run(Other, fun() ->
+        Open(),
+        {Last, 9} = lists:last(lists:sublist(take(100), 10)),
+        ok = call({ack_subscription, ?STORE, <<"goes">>, self(), {up_to, Last}})
+    end),
+    ok = esdb_peer:kill(Other),
+    %% exclusive: there is room for the next one as soon as the other's node is known to be gone
+    esdb_peer:run(Client, fun() ->
+        Open(),
+        ?assertEqual(lists:seq(10, 99), [N || {_, N} <- take(90)])
+    end),
+    stop([Client], Server).
 
 many_subscriptions() ->
     {Client, Server} = start([client]),
@@ -201,6 +251,29 @@ again(Stream, N) ->
             receive
             after 5 -> again(Stream, N)
             end
+    end.
+
+call(Request) ->
+    esdb_client:call(?STORE, Request).
+
+%% a request that is answered with ok, sooner or later
+again_call(Request, Times) when Times > 0 ->
+    case try_call(Request) of
+        ok ->
+            {ok, Times};
+        _ ->
+            receive
+            after 20 -> again_call(Request, Times - 1)
+            end
+    end.
+
+%% positions and numbers of so many events of a persistent subscription
+take(Count) when Count =< 0 -> [];
+take(Count) ->
+    receive
+        {esdb_subscription, _, {events, Events}} ->
+            [{P, N} || {P, _, #{data := N}} <- Events] ++ take(Count - length(Events))
+    after ?WAIT_MS -> error({missing, Count})
     end.
 
 subscribe(Name, Stream) ->

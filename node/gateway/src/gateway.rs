@@ -8,6 +8,7 @@ use crate::generation::Generation;
 use crate::info;
 use crate::offer::{Change, Offer, Own};
 use crate::order::Order;
+use crate::persistent::registry::Persistent;
 use crate::rivals::{self, Found, SCOPES};
 use crate::served::ServedStore;
 use crate::worker::Worker;
@@ -258,6 +259,7 @@ impl Gateway {
         };
         self.withdraw(&store);
         store.subscriptions.end();
+        store.persistent.end();
         store.replica.abandon("the store was removed");
         let removed = self.0.data_dir.remove(&store.directory.path);
         self.0.stores.write().remove(name);
@@ -289,6 +291,7 @@ impl Gateway {
             registered_at: now_ms(),
             replica,
             workers: workers.to_vec(),
+            persistent: Persistent::start(subscriptions.means()),
             subscriptions: Arc::new(subscriptions),
             order: Order::default(),
             offer: Mutex::default(),
@@ -355,6 +358,7 @@ impl Gateway {
         let stores = self.stores();
         stores.iter().for_each(|store| self.withdraw(store));
         stores.iter().for_each(|store| store.subscriptions.end());
+        stores.iter().for_each(|store| store.persistent.end());
         stores.iter().for_each(|store| store.replica.shutdown());
         stores.iter().for_each(|store| self.end(store));
     }

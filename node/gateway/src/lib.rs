@@ -37,6 +37,7 @@ mod lifecycle;
 mod new_event;
 mod offer;
 mod order;
+mod persistent;
 mod reading;
 mod record;
 mod refusal;

@@ -64,3 +64,31 @@ fn fill_in(out: &mut [u8], head: usize, count: u32) {
         length.copy_from_slice(&count.to_be_bytes());
     }
 }
+
+/// Appends an event as the map that consumers of persistent subscriptions get.
+pub(crate) fn event_map(out: &mut Vec<u8>, event: &RecordedEvent<'_>) {
+    put::map(out, 12);
+    put::atom(out, "stream_id");
+    put::binary(out, event.stream);
+    for (key, number) in [
+        ("position", event.position),
+        ("version", event.version),
+        ("timestamp", event.epoch_us / 1000),
+        ("epoch_us", event.epoch_us),
+    ] {
+        put::atom(out, key);
+        put::unsigned(out, number);
+    }
+    for (key, raw) in [
+        ("event_id", event.id),
+        ("event_type", event.event_type),
+        ("data", event.data),
+        ("metadata", event.metadata),
+        ("tags", event.tags),
+        ("data_content_type", event.data_content_type),
+        ("metadata_content_type", event.metadata_content_type),
+    ] {
+        put::atom(out, key);
+        out.extend_from_slice(raw);
+    }
+}

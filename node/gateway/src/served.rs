@@ -4,6 +4,7 @@ use crate::data_dir::StoreDir;
 use crate::delivery::registry::Subscriptions;
 use crate::offer::Offer;
 use crate::order::Order;
+use crate::persistent::registry::Persistent;
 use esdb_etf::Pid;
 use esdb_log::Replica;
 use parking_lot::Mutex;
@@ -23,6 +24,8 @@ pub(crate) struct ServedStore {
     pub(crate) workers: Vec<Pid>,
     /// Its subscriptions.
     pub(crate) subscriptions: Arc<Subscriptions>,
+    /// Its persistent subscriptions.
+    pub(crate) persistent: Persistent,
     /// Unanswered writes by sender.
     pub(crate) order: Order,
     /// Whether clients can find it. Workers join and leave their groups with this locked.

@@ -48,7 +48,8 @@ impl ReplyTo {
         ANSWER_WITHIN.saturating_sub(self.arrived.elapsed())
     }
 
-    fn send(&self, flush: bool, body: impl FnOnce(&mut Vec<u8>)) {
+    /// Sends what `body` writes, if anybody still waits for it.
+    pub(crate) fn send(&self, flush: bool, body: impl FnOnce(&mut Vec<u8>)) {
         if let Some(caller) = &self.caller
             && !self.time_left().is_zero()
         {
@@ -116,6 +117,9 @@ impl Worker {
             Ok(Understood::Lifecycle(request)) => self.lifecycle(request, reply_to),
             Ok(Understood::Work(store, Work::Write { command, answer })) => {
                 self.write(origin, &store, command, answer, reply_to);
+            }
+            Ok(Understood::Work(store, Work::Persistent(request))) => {
+                request.serve(&store, origin.connection, reply_to);
             }
             Ok(Understood::Work(store, Work::Look(look))) => {
                 reply_to.send(true, |out| look(&store, out));

@@ -16,6 +16,12 @@ impl Space {
     pub const CHECKPOINTS: Space = Space(2);
     /// Snapshots.
     pub const SNAPSHOTS: Space = Space(3);
+    /// What persistent subscriptions there are.
+    pub const PERSISTENT: Space = Space(4);
+    /// How far persistent subscriptions have come.
+    pub const PERSISTENT_PROGRESS: Space = Space(5);
+    /// What their consumers have parked.
+    pub const PARKED: Space = Space(6);
 
     /// The space's number, then the key: under this, all records lie in one order.
     pub(crate) fn row_key(self, key: &[u8]) -> Vec<u8> {

@@ -6,15 +6,20 @@ use twox_hash::XxHash3_64;
 
 /// How a subscriber wants an event written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
-    /// Elements of its `#event{}`: 11, 12 or 15.
-    pub(crate) arity: usize,
+pub(crate) enum Shape {
+    /// An `#event{}` of so many elements: 11, 12 or 15.
+    Record(usize),
+    /// A map.
+    Map,
 }
 
 impl Shape {
     /// Appends the event's term.
     pub(crate) fn put(self, out: &mut Vec<u8>, event: &RecordedEvent<'_>) {
-        record::event(out, self.arity, event);
+        match self {
+            Shape::Record(arity) => record::event(out, arity, event),
+            Shape::Map => record::event_map(out, event),
+        }
     }
 }
 

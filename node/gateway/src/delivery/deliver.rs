@@ -139,7 +139,7 @@ impl Delivery {
             Some(arity) => arity,
             None => clients.ask_event_arity(to.connection, to.generation).await,
         };
-        Shape { arity }
+        Shape::Record(arity)
     }
 
     /// Waits for `work`, and keeps the books meanwhile.

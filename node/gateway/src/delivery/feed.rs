@@ -13,6 +13,34 @@ const AT_ONCE: usize = 4_096;
 /// Readings under way in the whole process: those who catch up leave room for those who ask.
 static READINGS: Semaphore = Semaphore::const_new(4);
 
+/// Whether there is an event for the selector from position `from` on and up to `last`.
+///
+/// # Errors
+/// [`StoreError`] if that cannot be read.
+pub(crate) async fn is_any_within(
+    live: &Arc<Live>,
+    selector: &Arc<Selector>,
+    from: u64,
+    last: u64,
+) -> Result<bool, StoreError> {
+    let one = Room {
+        events: 1,
+        bytes: 1,
+    };
+    let mut feed = Feed::new(live, selector, Shape::Map, from, 0);
+    while feed.next <= last {
+        let batch = feed.read(one).await?;
+        if let Some((place, _)) = batch.events.first() {
+            return Ok(place.position <= last);
+        }
+        if batch.next == feed.next {
+            return Ok(false);
+        }
+        (feed.next, feed.stride) = (batch.next, AT_ONCE);
+    }
+    Ok(false)
+}
+
 /// What a subscription gets: the matching events after a cursor, in order, each once.
 pub(crate) struct Feed {
     live: Arc<Live>,

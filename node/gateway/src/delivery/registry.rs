@@ -128,6 +128,16 @@ impl Subscriptions {
         self.running.lock().named(name).next().cloned()
     }
 
+    /// The events as they are committed.
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.means.live
+    }
+
+    /// What deliveries need.
+    pub(crate) fn means(&self) -> &Arc<Means> {
+        &self.means
+    }
+
     /// How often a selector has been evaluated for a new event.
     pub(crate) fn evaluations(&self) -> u64 {
         self.means.live.evaluations()

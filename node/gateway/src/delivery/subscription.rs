@@ -32,6 +32,8 @@ pub(crate) struct Subscription {
     pub(crate) bound: watch::Sender<Arc<Definition>>,
     /// Something was saved, or acknowledged.
     pub(crate) changed: Arc<Notify>,
+    /// [`Progress::next`], to be waited for.
+    moved: watch::Sender<u64>,
     state: Mutex<State>,
     saved: Arc<Saved>,
     condition: Mutex<Condition>,
@@ -129,6 +131,7 @@ impl Subscription {
             bound: watch::Sender::new(Arc::new(definition.clone())),
             definition: Mutex::new(definition),
             changed: Arc::new(Notify::new()),
+            moved: watch::Sender::new(state.progress.next),
             state: Mutex::new(state),
             saved: Arc::new(saved),
             condition: Mutex::new(Condition::Parked),
@@ -148,6 +151,11 @@ impl Subscription {
     /// How far it has come.
     pub(crate) fn progress(&self) -> Progress {
         self.state.lock().progress.clone()
+    }
+
+    /// What it selects, and how far it has come.
+    pub(crate) fn reached(&self) -> (Arc<Selector>, watch::Receiver<u64>) {
+        (self.selector.clone(), self.moved.subscribe())
     }
 
     /// Begins to deliver, or begins again: answers position and version to begin with.
@@ -205,6 +213,11 @@ impl Subscription {
                 state.progress.floor = 0;
             }
         }
+        self.moved.send_if_modified(|next| {
+            let moved = *next != state.progress.next;
+            *next = state.progress.next;
+            moved
+        });
     }
 
     /// What stands before this position has been acknowledged; 0 where nothing ever was.
@@ -272,6 +285,7 @@ impl Subscription {
             progress.acknowledged = true;
             progress.floor = 0;
         }
+        self.moved.send_replace(state.progress.next);
         state.progress.checkpoint = checkpoint;
         state.submitted = state.progress.next;
         let changed = self.changed.clone();

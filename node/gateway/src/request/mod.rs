@@ -11,6 +11,7 @@ mod get_version;
 mod has_events;
 mod list_all_snapshots;
 mod list_snapshots;
+mod persistent;
 mod read_all_global;
 mod read_by_event_types;
 mod read_by_tags;
@@ -52,6 +53,8 @@ pub(crate) enum Work {
     },
     /// To change a subscription.
     Change(Change),
+    /// One of the subscription protocol of this server's own.
+    Persistent(persistent::Request),
     /// To say how the store is, from memory.
     Look(Look),
     /// To read.
@@ -180,10 +183,14 @@ pub(crate) fn work(
         }
         ("list_snapshots", [source, stream]) => list_snapshots::work(*source, *stream),
         ("list_all_snapshots", []) => list_all_snapshots::work(),
-        _ => Err(Refusal::UnknownRequest(format!(
-            "{name} with {} arguments",
-            arguments.len()
-        ))),
+        ("parked_events", [subscription]) => persistent::parked_events::work(*subscription),
+        _ => match persistent::parse(name, arguments)? {
+            Some(request) => Ok(Work::Persistent(request)),
+            None => Err(Refusal::UnknownRequest(format!(
+                "{name} with {} arguments",
+                arguments.len()
+            ))),
+        },
     }
 }
 

@@ -1,0 +1,215 @@
+//! The persistent subscriptions of a store.
+
+use super::definition::Definition;
+use super::message::Message;
+use super::progress::Progress;
+use super::runner::{Beginning, Runner};
+use crate::delivery::deliver::Means;
+use crate::delivery::start::Start;
+use crate::refusal;
+use crate::worker::ReplyTo;
+use esdb_dist::Connection;
+use esdb_store::{Direction, Space, StoreError};
+use esdb_subscription::Selector;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// All of a store.
+pub(crate) struct Persistent {
+    means: Arc<Means>,
+    runtime: Handle,
+    running: Mutex<BTreeMap<Vec<u8>, Running>>,
+}
+
+/// One whose task runs; the task is ended when this is dropped.
+struct Running {
+    definition: Definition,
+    selector: Arc<Selector>,
+    mailbox: UnboundedSender<Message>,
+    checkpoint: Arc<watch::Sender<u64>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What a consumer asks to be opened.
+pub(crate) struct Opening {
+    pub(crate) name: Vec<u8>,
+    pub(crate) definition: Definition,
+    pub(crate) selector: Selector,
+    pub(crate) start: Start,
+    /// Most events in flight to this consumer.
+    pub(crate) window: usize,
+    /// Raw pid; the caller if it is none.
+    pub(crate) consumer: Option<Vec<u8>>,
+}
+
+impl Persistent {
+    /// Loads those of the store, which wait for consumers. Blocks while it reads.
+    pub(crate) fn start(means: &Arc<Means>) -> Self {
+        let persistent = Persistent {
+            means: means.clone(),
+            runtime: Handle::current(),
+            running: Mutex::default(),
+        };
+        if let Err(error) = persistent.load() {
+            tracing::error!(%error, "not all persistent subscriptions could be loaded");
+        }
+        persistent
+    }
+
+    fn load(&self) -> Result<(), StoreError> {
+        let view = self.means.live.replica().view();
+        let mut found = Vec::new();
+        view.records(
+            Space::PERSISTENT,
+            b"",
+            Bound::Unbounded,
+            Direction::Forward,
+            &mut |key, record| {
+                found.push((key.to_vec(), Definition::decode(&record.value)));
+                true
+            },
+        )?;
+        for (name, definition) in found {
+            let progress = view.record(Space::PERSISTENT_PROGRESS, &name)?;
+            let progress = progress.and_then(|record| Progress::decode(&record.value));
+            let selector = definition.as_ref().and_then(|d| d.selector().ok());
+            match (definition, progress, selector) {
+                (Some(definition), Some(progress), Some(selector)) => {
+                    let running = self.run(&name, definition, Arc::new(selector), progress, false);
+                    self.running.lock().insert(name, running);
+                }
+                _ => {
+                    let name = String::from_utf8_lossy(&name);
+                    tracing::error!(%name, "a persistent subscription cannot be understood");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        name: &[u8],
+        definition: Definition,
+        selector: Arc<Selector>,
+        progress: Progress,
+        is_new: bool,
+    ) -> Running {
+        let (mailbox, messages) = unbounded_channel();
+        let checkpoint = Arc::new(watch::Sender::new(progress.checkpoint));
+        let runner = Runner::new(Beginning {
+            name: name.to_vec(),
+            definition: definition.clone(),
+            selector: selector.clone(),
+            progress,
+            means: self.means.clone(),
+            mailbox: mailbox.clone(),
+            checkpoint: checkpoint.clone(),
+            is_new,
+        });
+        Running {
+            definition,
+            selector,
+            mailbox,
+            checkpoint,
+            task: self.runtime.spawn(runner.run(messages)),
+        }
+    }
+
+    /// Lets a consumer in; the first one creates the subscription.
+    pub(crate) fn open(&self, opening: Opening, connection: Connection, reply: ReplyTo) {
+        let caller = reply.caller.as_ref().map(|caller| caller.pid().to_vec());
+        let Some(consumer) = opening.consumer.or(caller) else {
+            return;
+        };
+        let mut running = self.running.lock();
+        let entry = match running.get(&opening.name) {
+            Some(entry) => {
+                let is_same = entry.definition.kind == opening.definition.kind
+                    && *entry.selector == opening.selector;
+                if !is_same {
+                    return reply.send(true, |out| {
+                        let text = "it is there with another type or selector; \
+                                    delete it first, or take another name";
+                        refusal::passing(out, "subscription_differs", text);
+                    });
+                }
+                entry
+            }
+            None => {
+                let next = self.means.live.replica().view().next_position();
+                let (checkpoint, floor) = opening.start.cursor(next);
+                let progress = Progress {
+                    checkpoint,
+                    floor,
+                    ..Progress::default()
+                };
+                let selector = Arc::new(opening.selector);
+                let entry = self.run(&opening.name, opening.definition, selector, progress, true);
+                running.entry(opening.name).or_insert(entry)
+            }
+        };
+        let _ended = entry.mailbox.send(Message::Join {
+            consumer,
+            connection,
+            window: opening.window,
+            reply,
+        });
+    }
+
+    /// Tells the subscription of this name.
+    pub(crate) fn tell(
+        &self,
+        name: &[u8],
+        reply: ReplyTo,
+        message: impl FnOnce(ReplyTo) -> Message,
+    ) {
+        match self.running.lock().get(name) {
+            Some(entry) => drop(entry.mailbox.send(message(reply))),
+            None => unknown(name, &reply),
+        }
+    }
+
+    /// Ends the subscription of this name, and takes it out of the store.
+    pub(crate) fn delete(&self, name: &[u8], reply: ReplyTo) {
+        let Some(mut entry) = self.running.lock().remove(name) else {
+            return unknown(name, &reply);
+        };
+        let _ended = entry.mailbox.send(Message::Delete { reply });
+        // The task ends by itself, when it has come to this message.
+        entry.task = self.runtime.spawn(async {});
+    }
+
+    /// What the subscription selects, and how far it has come.
+    pub(crate) fn progress(&self, name: &[u8]) -> Option<(Arc<Selector>, watch::Receiver<u64>)> {
+        let running = self.running.lock();
+        let entry = running.get(name)?;
+        Some((entry.selector.clone(), entry.checkpoint.subscribe()))
+    }
+
+    /// Their names, in order.
+    pub(crate) fn names(&self) -> Vec<Vec<u8>> {
+        self.running.lock().keys().cloned().collect()
+    }
+
+    /// Ends all tasks.
+    pub(crate) fn end(&self) {
+        self.running.lock().clear();
+    }
+}
+
+fn unknown(name: &[u8], reply: &ReplyTo) {
+    reply.send(true, |out| refusal::subscription_not_found(out, name));
+}

@@ -1,0 +1,576 @@
+//! The task of one persistent subscription.
+
+use super::definition::Definition;
+use super::feeder::Feeder;
+use super::message::{Events, Fate, Message};
+use super::notice;
+use super::parked::{self, Parked};
+use super::progress::Progress;
+use super::save::Save;
+use crate::delivery::batch::{Batch, Place, Room, Shape};
+use crate::delivery::deliver::Means;
+use crate::delivery::feed::Feed;
+use crate::refusal;
+use crate::worker::ReplyTo;
+use bytes::Bytes;
+use esdb_dist::Connection;
+use esdb_etf::put;
+use esdb_subscription::Selector;
+use esdb_subscription::group::{Action, Group, Nack, Refused};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What is asked for at once.
+const AT_ONCE: Room = Room {
+    events: 500,
+    bytes: 1 << 20,
+};
+/// Parked events that are delivered again at once.
+const REPLAYED: usize = 10_000;
+
+/// One persistent subscription.
+pub(crate) struct Runner {
+    pub(super) name: Vec<u8>,
+    pub(super) definition: Definition,
+    selector: Arc<Selector>,
+    pub(super) means: Arc<Means>,
+    pub(super) mailbox: UnboundedSender<Message>,
+    pub(super) group: Group<u64, Bytes>,
+    consumers: BTreeMap<u64, Consumer>,
+    /// Consumers and feeders so far.
+    count: u64,
+    feeder: Option<Feeder>,
+    /// What had been done when it was loaded.
+    pub(super) before: Progress,
+    /// Attempts of the events in flight.
+    attempts: HashMap<u64, u64>,
+    /// Parked events that are being delivered again.
+    replayed: BTreeSet<u64>,
+    pub(super) save: Save,
+    checkpoint: Arc<watch::Sender<u64>>,
+    failure: Option<String>,
+}
+
+struct Consumer {
+    pid: Vec<u8>,
+    connection: Connection,
+    watching: JoinHandle<()>,
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.watching.abort();
+    }
+}
+
+/// What a new runner needs.
+pub(crate) struct Beginning {
+    pub(crate) name: Vec<u8>,
+    pub(crate) definition: Definition,
+    pub(crate) selector: Arc<Selector>,
+    pub(crate) progress: Progress,
+    pub(crate) means: Arc<Means>,
+    pub(crate) mailbox: UnboundedSender<Message>,
+    pub(crate) checkpoint: Arc<watch::Sender<u64>>,
+    /// It is not in the store yet.
+    pub(crate) is_new: bool,
+}
+
+impl Runner {
+    /// The runner of a subscription that has come as far as its progress says.
+    pub(crate) fn new(beginning: Beginning) -> Self {
+        let Beginning {
+            name,
+            definition,
+            selector,
+            progress,
+            means,
+            mailbox,
+            checkpoint,
+            is_new,
+        } = beginning;
+        Runner {
+            group: Group::new(definition.options(), progress.checkpoint),
+            save: Save::new(is_new),
+            name,
+            definition,
+            selector,
+            means,
+            mailbox,
+            consumers: BTreeMap::new(),
+            count: 0,
+            feeder: None,
+            before: progress,
+            attempts: HashMap::new(),
+            replayed: BTreeSet::new(),
+            checkpoint,
+            failure: None,
+        }
+    }
+
+    /// Works until the subscription is deleted, or the task is ended.
+    pub(crate) async fn run(mut self, mut messages: UnboundedReceiver<Message>) {
+        let period = Duration::from_millis(self.definition.heartbeat_ms.max(1));
+        let mut heartbeat = tokio::time::interval(period);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            self.act();
+            self.demand();
+            self.write_down();
+            let beats = self.definition.heartbeat_ms > 0 && !self.consumers.is_empty();
+            tokio::select! {
+                message = messages.recv() => match message {
+                    None => return,
+                    Some(Message::Delete { reply }) => return self.delete(reply),
+                    Some(message) => self.handle(message),
+                },
+                _ = heartbeat.tick(), if beats => self.beat(),
+                () = self.save.time_to_retry() => {}
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Join {
+                consumer,
+                connection,
+                window,
+                reply,
+            } => self.join(consumer, connection, window, reply),
+            Message::Acknowledge {
+                consumer,
+                events,
+                reply,
+            } => {
+                let done = self.acknowledge(&consumer, &events);
+                self.save.touch();
+                self.answer(done, reply);
+            }
+            Message::GiveBack {
+                consumer,
+                positions,
+                fate,
+                reply,
+            } => {
+                let done = self.give_back(&consumer, &positions, &fate);
+                self.save.touch();
+                self.answer(done, reply);
+            }
+            Message::Window {
+                consumer,
+                window,
+                reply,
+            } => {
+                let done = self.id_of(&consumer).and_then(|id| {
+                    let set = self.group.set_window(id, window);
+                    set.map_err(|refused| Problem::refused(refused, "this consumer"))
+                });
+                self.answer(done, reply);
+            }
+            Message::Leave { consumer, reply } => {
+                let done = self.id_of(&consumer).map(|id| self.gone(id));
+                self.save.touch();
+                self.answer(done, reply);
+            }
+            Message::Gone { id } => self.gone(id),
+            Message::Reset { position, reply } => {
+                self.reset(position);
+                self.answer(Ok(()), reply);
+            }
+            Message::Replay { positions, reply } => self.replay(&positions, &reply),
+            Message::Status { reply } => self.status(&reply),
+            // The loop above has it.
+            Message::Delete { .. } => {}
+            Message::Fed { feed, batch } => {
+                if self.is_current(feed) {
+                    self.fed(&batch);
+                }
+            }
+            Message::Failed { feed, error } => {
+                if self.is_current(feed) {
+                    let name = String::from_utf8_lossy(&self.name);
+                    tracing::error!(%name, %error, "the events of a subscription cannot be read");
+                    self.failure = Some(error.to_string());
+                }
+            }
+            Message::Saved(result) => self.saved(result),
+        }
+    }
+
+    /// Answers when what was done is durable, or what went wrong.
+    fn answer(&mut self, done: Result<(), Problem>, reply: ReplyTo) {
+        match done {
+            Ok(()) => self.save.answer_later(reply),
+            Err(problem) => problem.answer(&reply),
+        }
+    }
+
+    fn is_current(&self, feed: u64) -> bool {
+        let feeder = self.feeder.as_ref();
+        feeder.is_some_and(|feeder| feeder.number == feed)
+    }
+
+    fn id_of(&self, consumer: &[u8]) -> Result<u64, Problem> {
+        let found = self.consumers.iter().find(|(_, c)| c.pid == consumer);
+        found
+            .map(|(id, _)| *id)
+            .ok_or_else(|| Problem::new("not_a_consumer", "open the subscription first"))
+    }
+
+    fn join(&mut self, pid: Vec<u8>, connection: Connection, window: usize, reply: ReplyTo) {
+        if let Ok(id) = self.id_of(&pid) {
+            // It has forgotten what it had; that comes again.
+            self.gone(id);
+        }
+        self.count += 1;
+        let id = self.count;
+        if let Err(refused) = self.group.join(id, window) {
+            return Problem::refused(refused, "its consumers").answer(&reply);
+        }
+        let (means, mailbox) = (self.means.clone(), self.mailbox.clone());
+        let (watched, over) = (pid.clone(), connection.clone());
+        let watching = tokio::spawn(async move {
+            let mut process = means.watcher.watch(&over, &watched);
+            tokio::select! {
+                () = process.ended() => {}
+                () = over.gone() => {}
+            }
+            let _ended_itself = mailbox.send(Message::Gone { id });
+        });
+        let consumer = Consumer {
+            pid,
+            connection,
+            watching,
+        };
+        self.consumers.insert(id, consumer);
+        self.save.answer_later(reply);
+    }
+
+    fn gone(&mut self, id: u64) {
+        self.consumers.remove(&id);
+        if self.group.leave(id).is_ok() && self.consumers.is_empty() {
+            // Nothing is read for nobody.
+            self.feeder = None;
+            let progress = self.progress();
+            self.begin_again(progress);
+        }
+    }
+
+    fn acknowledge(&mut self, consumer: &[u8], events: &Events) -> Result<(), Problem> {
+        let id = self.id_of(consumer)?;
+        match events {
+            Events::At(positions) => {
+                let mut unknown = None;
+                for position in positions {
+                    if self.group.ack(id, *position).is_ok() {
+                        self.done(*position);
+                    } else if *position >= self.group.checkpoint() {
+                        unknown.get_or_insert(*position);
+                    }
+                }
+                unknown.map_or(Ok(()), |position| Err(Problem::not_in_flight(position)))
+            }
+            Events::UpTo(last) => {
+                let replayed: Vec<u64> = self.replayed.range(..=*last).copied().collect();
+                for position in replayed {
+                    if self.group.ack(id, position).is_ok() {
+                        self.done(position);
+                    }
+                }
+                self.attempts.retain(|position, _| position > last);
+                let done = self.group.ack_up_to(id, *last);
+                done.map(|_| ())
+                    .map_err(|refused| Problem::refused(refused, "this consumer"))
+            }
+        }
+    }
+
+    /// An event is done with.
+    fn done(&mut self, position: u64) {
+        self.attempts.remove(&position);
+        if self.replayed.remove(&position) {
+            self.save.unpark(position);
+        }
+    }
+
+    fn give_back(
+        &mut self,
+        consumer: &[u8],
+        positions: &[u64],
+        fate: &Fate,
+    ) -> Result<(), Problem> {
+        let id = self.id_of(consumer)?;
+        for position in positions {
+            let attempt = self.attempts.get(position).copied().unwrap_or(1);
+            let most = self.definition.max_attempts;
+            let nack = match fate {
+                Fate::Retry if most > 0 && attempt >= most => {
+                    let mut reason = Vec::new();
+                    put::atom(&mut reason, "max_attempts");
+                    Nack::Park(reason)
+                }
+                Fate::Retry => Nack::Retry,
+                Fate::Skip => Nack::Skip,
+                Fate::Park(reason) => Nack::Park(reason.clone()),
+            };
+            let is_done = nack != Nack::Retry;
+            if self.group.nack(id, *position, nack).is_err() {
+                return Err(Problem::not_in_flight(*position));
+            }
+            if is_done {
+                self.done(*position);
+            }
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self, position: u64) {
+        self.group.reset(position);
+        self.attempts.clear();
+        self.replayed.clear();
+        self.begin_again(Progress {
+            checkpoint: position,
+            ..Progress::default()
+        });
+        self.save.touch();
+    }
+
+    /// Goes on from some progress, with nothing in memory.
+    fn begin_again(&mut self, progress: Progress) {
+        self.feeder = None;
+        self.group.reset(progress.checkpoint);
+        self.attempts.clear();
+        self.replayed.clear();
+        self.before = progress;
+    }
+
+    /// Offers parked events again; they stay in the store until they are done with.
+    fn replay(&mut self, positions: &RangeInclusive<u64>, reply: &ReplyTo) {
+        let view = self.means.live.replica().view();
+        let parked = match parked::list(&view, &self.name, REPLAYED) {
+            Ok(parked) => parked,
+            Err(error) => return reply.send(true, |out| refusal::failed_read(out, &error)),
+        };
+        let mut count = 0;
+        for (position, _) in parked {
+            if !positions.contains(&position) {
+                continue;
+            }
+            let mut found = None;
+            let read = view.read_from(position, 1, &mut |event| {
+                if event.position == position {
+                    let mut term = Vec::new();
+                    Shape::Map.put(&mut term, &event);
+                    found = Some((Place::from(&event).stream, Bytes::from(term)));
+                }
+            });
+            if let Err(error) = read {
+                return reply.send(true, |out| refusal::failed_read(out, &error));
+            }
+            match found {
+                Some((stream, term)) => {
+                    let offered = self.group.replay(position, &stream.to_be_bytes(), term);
+                    match offered {
+                        Ok(()) => drop(self.replayed.insert(position)),
+                        Err(Refused::Full) => break,
+                        Err(_) => continue,
+                    }
+                }
+                // Its stream was deleted.
+                None => self.save.unpark(position),
+            }
+            count += 1;
+        }
+        reply.send(true, |out| {
+            put::tuple(out, 2);
+            put::atom(out, "ok");
+            put::unsigned(out, count);
+        });
+    }
+
+    /// Takes events that were read.
+    fn fed(&mut self, batch: &Batch) {
+        self.failure = None;
+        if batch.events.is_empty() {
+            self.group.pass(batch.next);
+            return self.group.caught_up();
+        }
+        if let Some(feeder) = &mut self.feeder {
+            feeder.answered();
+        }
+        self.before.floor = 0;
+        for (place, term) in batch.iter() {
+            if self.before.is_done(place.position) {
+                self.group.pass(place.position + 1);
+                continue;
+            }
+            let stream = place.stream.to_be_bytes();
+            let term = Bytes::copy_from_slice(term);
+            if let Err(Refused::Full) = self.group.offer(place.position, &stream, term) {
+                return self.close_all("buffer_full");
+            }
+        }
+        self.group.pass(batch.next);
+    }
+
+    fn close_all(&mut self, reason: &str) {
+        self.tell_all(|out, name| notice::closed(out, name, reason));
+        for id in self.consumers.keys().copied().collect::<Vec<_>>() {
+            self.gone(id);
+        }
+    }
+
+    /// Asks for events, if there is somebody for them.
+    fn demand(&mut self) {
+        let events = self.group.wants().min(AT_ONCE.events);
+        if self.consumers.is_empty() || events == 0 {
+            return;
+        }
+        let feeder = match &mut self.feeder {
+            Some(feeder) => feeder,
+            none => {
+                self.count += 1;
+                let live = &self.means.live;
+                let next = self.group.next();
+                let feed = Feed::new(live, &self.selector, Shape::Map, next, self.before.floor);
+                none.insert(Feeder::start(self.count, feed, self.mailbox.clone()))
+            }
+        };
+        feeder.ask(Room { events, ..AT_ONCE });
+    }
+
+    /// Does what the group wants done.
+    fn act(&mut self) {
+        for action in self.group.actions() {
+            match action {
+                Action::Deliver { consumer, events } => {
+                    for event in &events {
+                        self.attempts.insert(event.position, event.attempt.into());
+                    }
+                    if let Some(consumer) = self.consumers.get(&consumer) {
+                        let name = &self.name;
+                        consumer.connection.send(&consumer.pid, true, |out| {
+                            notice::events(out, name, &events);
+                        });
+                    }
+                }
+                Action::Park {
+                    position,
+                    attempt,
+                    reason,
+                    ..
+                } => {
+                    let attempt = attempt.into();
+                    self.save.park(position, Parked { attempt, reason });
+                }
+                Action::Dropped(position) => {
+                    self.tell_all(|out, name| notice::number(out, name, "dropped", position));
+                }
+                Action::Warning { waiting } => {
+                    let waiting = waiting as u64;
+                    self.tell_all(|out, name| notice::number(out, name, "warning", waiting));
+                }
+                Action::CaughtUp => self.tell_all(notice::caught_up),
+                Action::CheckpointMoved(position) => {
+                    self.checkpoint.send_replace(position);
+                    self.save.touch();
+                }
+            }
+        }
+    }
+
+    fn beat(&self) {
+        let checkpoint = self.group.checkpoint();
+        let head = self.means.live.replica().view().next_position();
+        self.tell_all(|out, name| notice::heartbeat(out, name, checkpoint, head));
+    }
+
+    pub(super) fn tell_all(&self, write: impl Fn(&mut Vec<u8>, &[u8])) {
+        for consumer in self.consumers.values() {
+            let connection = &consumer.connection;
+            connection.send(&consumer.pid, true, |out| write(out, &self.name));
+        }
+    }
+
+    /// `{ok, #{checkpoint, next, waiting, in_flight, consumers => [#{pid, in_flight}], reason}}`
+    fn status(&self, reply: &ReplyTo) {
+        let in_flight: usize = self.group.consumers().map(|(_, events)| events).sum();
+        reply.send(true, |out| {
+            put::tuple(out, 2);
+            put::atom(out, "ok");
+            put::map(out, 6);
+            for (key, number) in [
+                ("checkpoint", self.group.checkpoint()),
+                ("next", self.group.next()),
+                ("waiting", self.group.waiting() as u64),
+                ("in_flight", in_flight as u64),
+            ] {
+                put::atom(out, key);
+                put::unsigned(out, number);
+            }
+            put::atom(out, "consumers");
+            if !self.consumers.is_empty() {
+                put::list(out, self.consumers.len());
+            }
+            for (id, in_flight) in self.group.consumers() {
+                put::map(out, 2);
+                put::atom(out, "pid");
+                match self.consumers.get(&id) {
+                    Some(consumer) => out.extend_from_slice(&consumer.pid),
+                    None => put::atom(out, "undefined"),
+                }
+                put::atom(out, "in_flight");
+                put::unsigned(out, in_flight as u64);
+            }
+            put::nil(out);
+            put::atom(out, "reason");
+            match &self.failure {
+                Some(reason) => put::binary(out, reason.as_bytes()),
+                None => put::atom(out, "undefined"),
+            }
+        });
+    }
+}
+
+/// Why something asked for was not done.
+pub(super) struct Problem {
+    name: &'static str,
+    text: String,
+}
+
+impl Problem {
+    fn new(name: &'static str, text: impl Into<String>) -> Self {
+        Problem {
+            name,
+            text: text.into(),
+        }
+    }
+
+    fn refused(refused: Refused, what: &str) -> Self {
+        let name = match refused {
+            Refused::Full => "subscription_in_use",
+            Refused::Known => "already_there",
+            Refused::Unknown => "not_a_consumer",
+            Refused::Passed => "passed",
+        };
+        Problem::new(name, format!("{what}: {refused}"))
+    }
+
+    fn not_in_flight(position: u64) -> Self {
+        let text = format!(
+            "the event at position {position} is not in flight to this consumer: \
+             it was acknowledged, given back, or has gone to another"
+        );
+        Problem::new("not_in_flight", text)
+    }
+
+    fn answer(&self, reply: &ReplyTo) {
+        reply.send(true, |out| refusal::passing(out, self.name, &self.text));
+    }
+}
