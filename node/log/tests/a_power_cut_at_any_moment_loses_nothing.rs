@@ -136,3 +136,46 @@ fn whatever_is_left_of_what_was_not_synced() {
         }
     });
 }
+
+/// A process is killed, and what it wrote and had not synced is still there for the next one, which
+/// goes on. Then the power fails.
+#[test]
+fn after_a_process_was_killed() {
+    let (seed, images) = (number("RS_ESDB_SEED", 3), number("RS_ESDB_IMAGES", 300));
+    let (trace, plan) = record(seed);
+    // The steps of the creation, and others.
+    let mut moments = moments(&trace, images as usize, seed);
+    moments.extend(1..=60);
+    moments.sort_unstable();
+    println!(
+        "seed {seed}: killed {} times in {} steps",
+        moments.len(),
+        trace.len()
+    );
+    in_parallel(moments.len(), |range| {
+        let (mut walk, mut done) = (Walk::from(Image::with_directory(&plan.dir)), 0);
+        for nth in range {
+            let moment = moments[nth];
+            trace[done..moment].iter().for_each(|step| walk.take(step));
+            done = moment;
+            let what = format!("seed {seed}, killed after step {moment}");
+            let image = walk.kept();
+            let commands = examine(&plan, image.clone(), &walk, &what);
+            let until = plan.commands().min(commands + nth % 4);
+            let goes_on = plan.go_on(&image, commands, until);
+            let (after, plan) = goes_on.unwrap_or_else(|error| panic!("{what}: {error}"));
+            let (mut rng, mut again) = (rng(seed ^ (nth as u64) << 32), walk.clone());
+            let moment = rng.random_range(0..=after.len());
+            after[..moment].iter().for_each(|step| again.take(step));
+            let when = format!("{what}, power cut at step {moment} of the next");
+            examine(&plan, again.torn(&mut rng), &again, &when);
+            after[moment..].iter().for_each(|step| again.take(step));
+            examine(
+                &plan,
+                again.lost(),
+                &again,
+                &format!("{what}, power cut at the end"),
+            );
+        }
+    });
+}

@@ -101,7 +101,7 @@ fn open(disk: &CountingDisk, dir: &Path) -> Replica {
 
 /// An fsync takes as long as the disk is slow, so creating a store takes as long as its fsyncs.
 #[test]
-fn creating_one_takes_ten_fsyncs_and_opening_it_one() {
+fn creating_one_takes_ten_fsyncs_and_opening_it_four() {
     let dir = tempfile::tempdir().unwrap();
     let disk = CountingDisk::default();
     let replica = open(&disk, dir.path());
@@ -113,11 +113,9 @@ fn creating_one_takes_ten_fsyncs_and_opening_it_one() {
     drop(replica);
     let closed = disk.syncs();
     let replica = open(&disk, dir.path());
-    assert_eq!(
-        disk.syncs(),
-        closed + 1,
-        "the database notes that it is open"
-    );
+    // What a killed process may have left: names, and the newest segment. The database notes that it
+    // is open.
+    assert_eq!(disk.syncs(), closed + 4);
     drop(replica);
 }
 

@@ -16,8 +16,8 @@ use super::{Position, Progress, Spare, Wal, WalOptions};
 use esdb_disk::Disk;
 
 impl Wal {
-    /// Opens the log of the store `uuid` in `dir`, or creates it. The second value tells what had to
-    /// be cut off at its end.
+    /// Opens the log of the store `uuid` in `dir`, or creates it. If `dir` is there, its name must be
+    /// durable. The second value tells what had to be cut off at its end.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -34,25 +34,33 @@ impl Wal {
             .filter_map(|name| segment::number(name))
             .collect();
         numbers.sort_unstable();
-        let mut meta = if names.iter().any(|name| name == meta::NAME) {
-            Meta::load(&*disk, dir, uuid)?
-        } else {
-            let meta = create(&*disk, dir, uuid, &numbers, options)?;
-            // The directory's name must be as durable as what is in it.
-            if let Some(parent) = dir.parent().filter(|parent| *parent != Path::new("")) {
-                let synced = disk.sync_dir(parent);
-                synced.map_err(|e| WalError::io(parent, "sync", e))?;
-            }
-            meta
+        let created = !names.iter().any(|name| name == meta::NAME);
+        let mut meta = match created {
+            true => create(&*disk, dir, uuid, &numbers, options)?,
+            false => Meta::load(&*disk, dir, uuid)?,
         };
+        // A new directory's name must be as durable as what is in it. In one that was there, a process
+        // may have been killed before it could sync what it did: the next power cut must not take back
+        // what is built upon now.
+        let unsafe_names = if created { dir.parent() } else { Some(dir) };
+        if let Some(place) = unsafe_names.filter(|place| *place != Path::new("")) {
+            let synced = disk.sync_dir(place);
+            synced.map_err(|e| WalError::io(place, "sync", e))?;
+        }
         if numbers.contains(&(meta.newest + 1)) {
-            meta.newest += 1; // Its creation was complete, only the note of it is missing.
+            // Its creation was complete, only the note of it is missing: the next may be missing, too.
+            meta.newest += 1;
+            meta.store(&*disk, dir)?;
         }
         if let Some(index) = meta.truncating {
             complete_truncation(&*disk, dir, &mut meta, index)?;
         }
         let mut segments = open_segments(&*disk, dir, &meta, &numbers)?;
         let (mut last, cut) = walk(&mut segments, &meta)?;
+        if let Some(newest) = segments.back().filter(|_| !created) {
+            let synced = newest.file.sync_data();
+            synced.map_err(|e| WalError::io(&newest.path, "sync", e))?;
+        }
         for old in numbers.iter().filter(|number| **number < meta.oldest) {
             let path = dir.join(segment::name(*old));
             disk.remove(&path)

@@ -161,6 +161,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// How many commands there were.
+    pub fn commands(&self) -> usize {
+        self.commands.len()
+    }
+
     /// The model after so many commands.
     fn model(&self, commands: usize) -> Model {
         let mut model = Model::default();
@@ -208,6 +213,8 @@ impl Plan {
     ) -> Result<(Vec<Step>, Plan), String> {
         let disk = MemoryDisk::traced(image.clone());
         let replica = open(&disk, &self.dir)?;
+        disk.note(Note::Submitted(from));
+        disk.note(Note::Acknowledged(from)); // Whoever reads now sees it: it must stay.
         let mut model = self.model(from);
         for (nth, command) in (from..until).zip(&self.commands[from..until]) {
             disk.note(Note::Submitted(nth + 1));
@@ -225,7 +232,7 @@ impl Plan {
         let held = model.events.iter().map(|held| &held.seen);
         let plan = Plan {
             dir: self.dir.clone(),
-            commands: self.commands[..until].to_vec(),
+            commands: self.commands.clone(),
             times: held.map(|seen| (seen.position, seen.epoch_us)).collect(),
         };
         Ok((disk.trace(), plan))

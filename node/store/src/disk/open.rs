@@ -77,6 +77,8 @@ pub(crate) fn open(
     if !names.iter().any(|name| name == FILE) {
         return begin(files, dir, &names, &builder, health);
     }
+    // Whoever gave it its name may have been killed before the name was durable.
+    files.sync_dir(dir).map_err(in_dir)?;
     let file = files.open(&path).map_err(in_dir)?;
     if file.is_empty().map_err(in_dir)? {
         return Err(format("it is empty".to_owned()));
