@@ -117,7 +117,8 @@ impl Gateway {
             self.0.clients.clone().greet(connection.clone())
         );
         let now = Instant::now();
-        self.judge(&found.unwrap_or_default(), false, now);
+        let answered = |node: &str| node == connection.peer() && found.is_some();
+        self.judge(found.as_ref().unwrap_or(&Found::new()), &answered, now);
         for store in self.stores() {
             store.offer.lock().begin(now);
         }
@@ -130,7 +131,7 @@ impl Gateway {
     }
 
     /// Gives way to rivals, and takes the place of those that have gone.
-    pub(crate) fn judge(&self, found: &Found, complete: bool, now: Instant) {
+    pub(crate) fn judge(&self, found: &Found, answered: &dyn Fn(&str) -> bool, now: Instant) {
         for store in self.stores() {
             let uuid = store.uuid();
             let own = Own {
@@ -141,7 +142,7 @@ impl Gateway {
             };
             let rivals = found.get(&store.name).map_or(&[][..], Vec::as_slice);
             let mut offer = store.offer.lock();
-            match offer.judge(&own, rivals, complete, now) {
+            match offer.judge(&own, rivals, answered, now) {
                 Some(Change::Leave) => self.leave(&store),
                 Some(Change::Join) => self.join_now(&store, &mut offer),
                 None => {}

@@ -46,8 +46,14 @@ pub(crate) struct Own<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Offer {
     standing: Standing,
-    /// What was told last of a rival.
-    conflict: Option<String>,
+    conflict: Option<Conflict>,
+}
+
+/// What was told last of a rival.
+#[derive(Debug, PartialEq, Eq)]
+struct Conflict {
+    seen_at: String,
+    text: String,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +87,9 @@ impl Offer {
 
     /// Who else offers a store of that name, and what to do about it.
     pub(crate) fn conflict(&self) -> Option<&str> {
-        self.conflict.as_deref()
+        self.conflict
+            .as_ref()
+            .map(|conflict| conflict.text.as_str())
     }
 
     /// A node is about to be told of the store.
@@ -96,22 +104,23 @@ impl Offer {
         self.standing = Standing::Withdrawn;
     }
 
-    /// Judges what was found. `complete`: every connected node has answered, so that rivals that were
-    /// not found are not there.
+    /// Judges what was found. `answered` tells of a node whether it sees no others, or has gone.
     pub(crate) fn judge(
         &mut self,
         own: &Own<'_>,
         rivals: &[Rival],
-        complete: bool,
+        answered: &dyn Fn(&str) -> bool,
         now: Instant,
     ) -> Option<Change> {
         let age = self.age(now);
         let others = || rivals.iter().filter(|rival| !rival.is_same_store(own));
         let stronger = others().find(|rival| rival.prevails(own, age));
+        let conflict = self.conflict.as_ref();
+        let has_gone = conflict.is_none_or(|conflict| answered(&conflict.seen_at));
         match (&mut self.standing, stronger) {
             (Standing::Withdrawn, _) => None,
             (Standing::Refused(seen), None) => {
-                let is_over = complete && now.duration_since(*seen) >= own.absence;
+                let is_over = has_gone && now.duration_since(*seen) >= own.absence;
                 is_over.then(|| {
                     self.standing = Standing::New;
                     self.note(own, None);
@@ -126,7 +135,7 @@ impl Offer {
             }
             (Standing::New | Standing::Offered(_), None) => {
                 let weaker = others().next();
-                if weaker.is_some() || complete {
+                if weaker.is_some() || has_gone {
                     self.note(own, weaker);
                 }
                 None
@@ -137,10 +146,13 @@ impl Offer {
     /// Remembers what there is to say of the rival, and says it in the log if it is news.
     fn note(&mut self, own: &Own<'_>, rival: Option<&Rival>) {
         let refused = matches!(self.standing, Standing::Refused(_));
-        let conflict = rival.map(|rival| rival.describe(own, refused));
+        let conflict = rival.map(|rival| Conflict {
+            seen_at: rival.seen_at.clone(),
+            text: rival.describe(own, refused),
+        });
         match (&conflict, self.conflict == conflict) {
             (_, true) => {}
-            (Some(conflict), false) => tracing::error!("{conflict}"),
+            (Some(conflict), false) => tracing::error!("{}", conflict.text),
             (None, false) => tracing::info!(
                 "store {} is offered to clients, and by nobody else any more",
                 own.store
@@ -230,7 +242,7 @@ mod tests {
     }
 
     fn judged(offer: &mut Offer, now: Instant, rivals: &[Rival]) -> Option<Change> {
-        offer.judge(&OWN, rivals, true, now)
+        offer.judge(&OWN, rivals, &|_| true, now)
     }
 
     #[test]
@@ -282,8 +294,9 @@ mod tests {
         assert_eq!(judged(&mut offer, at(1), &[]), None);
         assert_eq!(judged(&mut offer, at(50), &[theirs("a@host", 3)]), None);
         assert_eq!(judged(&mut offer, at(109), &[]), None);
-        // Not everybody could be asked.
-        assert_eq!(offer.judge(&OWN, &[], false, at(110)), None);
+        // Others say nothing about what the node has seen that does not answer.
+        let answered = |node: &str| node != "beam@host";
+        assert_eq!(offer.judge(&OWN, &[], &answered, at(110)), None);
         assert!(offer.conflict().is_some());
         assert_eq!(judged(&mut offer, at(110), &[]), Some(Change::Join));
         assert_eq!(offer.conflict(), None);

@@ -35,39 +35,41 @@ pub(crate) async fn watch(gateway: Gateway) {
         match tokio::time::timeout(delay, gateway.change_of_offers()).await {
             Ok(()) => delay = FIRST_LOOK,
             Err(_) => {
-                let (found, complete) = everywhere(&gateway).await;
-                gateway.judge(&found, complete, Instant::now());
+                let (found, silent) = everywhere(&gateway).await;
+                gateway.judge(&found, &|node| !silent.contains(node), Instant::now());
                 delay = (delay * 2).min(LOOK_EVERY);
             }
         }
     }
 }
 
-/// The rivals that any connected node sees, and whether every node has answered.
-async fn everywhere(gateway: &Gateway) -> (Found, bool) {
+/// The rivals that any connected node sees, and the nodes that have not answered.
+async fn everywhere(gateway: &Gateway) -> (Found, BTreeSet<String>) {
     let stores: Vec<String> = gateway.stores().iter().map(|s| s.name.clone()).collect();
     seen_by_any(gateway.node(), &stores).await
 }
 
 /// As [`everywhere`], for these stores.
-pub(crate) async fn seen_by_any(node: &Node, stores: &[String]) -> (Found, bool) {
-    let mut looks = JoinSet::new();
+pub(crate) async fn seen_by_any(node: &Node, stores: &[String]) -> (Found, BTreeSet<String>) {
+    let (mut looks, mut silent) = (JoinSet::new(), BTreeSet::new());
     for connection in node.connections() {
         let (node, stores) = (node.clone(), stores.to_vec());
-        looks.spawn(async move { seen_by(&node, &connection.peer, &stores).await });
+        silent.insert(connection.peer.clone());
+        looks.spawn(async move {
+            let seen = seen_by(&node, &connection.peer, &stores).await;
+            (connection.peer, seen)
+        });
     }
-    let (mut found, mut complete) = (Found::new(), true);
+    let mut found = Found::new();
     while let Some(look) = looks.join_next().await {
-        match look.ok().flatten() {
-            Some(seen) => {
-                for (store, rivals) in seen {
-                    found.entry(store).or_default().extend(rivals);
-                }
+        if let Ok((peer, Some(seen))) = look {
+            silent.remove(&peer);
+            for (store, rivals) in seen {
+                found.entry(store).or_default().extend(rivals);
             }
-            None => complete = false,
         }
     }
-    (found, complete)
+    (found, silent)
 }
 
 /// The rivals that `peer` sees; none if it does not answer in time.
