@@ -2,6 +2,7 @@
 
 use crate::gateway::Gateway;
 use crate::served::ServedStore;
+use esdb_dist::ConnectionInfo;
 use esdb_etf::{Term, put};
 use esdb_log::State;
 use std::time::Instant;
@@ -9,26 +10,27 @@ use std::time::Instant;
 /// `#{node, version, stores => [#{name, uuid, state, ...}], connections => [#{node, queued_bytes}]}`,
 /// all text as binaries.
 pub(crate) fn put(out: &mut Vec<u8>, gateway: &Gateway) {
-    put::map(out, 4);
-    put::atom(out, "node");
-    put::atom(out, gateway.node().name());
-    put::atom(out, "version");
-    put::binary(out, env!("CARGO_PKG_VERSION").as_bytes());
-    put::atom(out, "stores");
-    list(out, &gateway.stores(), store_info);
-    put::atom(out, "connections");
-    let connections = gateway.connections();
-    if !connections.is_empty() {
-        put::list(out, connections.len());
-    }
-    for connection in &connections {
-        put::map(out, 2);
-        field(out, "node", |out| put::atom(out, &connection.peer));
-        field(out, "queued_bytes", |out| {
+    map(out, |fields| {
+        fields.put("node", |out| put::atom(out, gateway.node().name()));
+        fields.put("version", |out| {
+            put::binary(out, env!("CARGO_PKG_VERSION").as_bytes());
+        });
+        fields.put("stores", |out| {
+            list(out, &gateway.stores(), |out, store| store_info(out, store));
+        });
+        fields.put("connections", |out| {
+            list(out, &gateway.connections(), connection_info);
+        });
+    });
+}
+
+fn connection_info(out: &mut Vec<u8>, connection: &ConnectionInfo) {
+    map(out, |fields| {
+        fields.put("node", |out| put::atom(out, &connection.peer));
+        fields.put("queued_bytes", |out| {
             put::unsigned(out, connection.queued_bytes as u64);
         });
-    }
-    put::nil(out);
+    });
 }
 
 /// `{ok, [#{store_id, data_dir, mode, timeout, node, registered_at}]}`, as reckon_db 1.2 answers.
@@ -36,41 +38,38 @@ pub(crate) fn list_stores(out: &mut Vec<u8>, gateway: &Gateway) {
     put::tuple(out, 2);
     put::atom(out, "ok");
     list(out, &gateway.stores(), |out, store| {
-        put::map(out, CONFIG_FIELDS + 2);
-        config_fields(out, store);
-        field(out, "node", |out| put::atom(out, gateway.node().name()));
-        field(out, "registered_at", |out| {
-            put::unsigned(out, store.registered_at);
+        map(out, |fields| {
+            put_config(fields, store);
+            fields.put("node", |out| put::atom(out, gateway.node().name()));
+            fields.put("registered_at", |out| {
+                put::unsigned(out, store.registered_at);
+            });
         });
     });
 }
 
 /// `#{store_id, data_dir, mode, timeout, options}`, `options` as they were given.
 pub(crate) fn store_config(out: &mut Vec<u8>, store: &ServedStore) {
-    put::map(out, CONFIG_FIELDS + 1);
-    config_fields(out, store);
-    field(out, "options", |out| {
-        out.extend_from_slice(&store.directory.options)
+    map(out, |fields| {
+        put_config(fields, store);
+        fields.put("options", |out| {
+            out.extend_from_slice(&store.directory.options)
+        });
     });
 }
 
-/// How many fields [`config_fields`] writes.
-const CONFIG_FIELDS: usize = 4;
-
 /// What a store was created with; `timeout` in milliseconds, the default if none was given.
-fn config_fields(out: &mut Vec<u8>, store: &ServedStore) {
+fn put_config(fields: &mut Fields, store: &ServedStore) {
     let options = Term::parse(&store.directory.options).ok();
     let timeout = options
         .and_then(|options| option(options, "timeout"))
         .and_then(Term::as_u64);
-    field(out, "store_id", |out| put::atom(out, &store.name));
-    field(out, "data_dir", |out| {
+    fields.put("store_id", |out| put::atom(out, &store.name));
+    fields.put("data_dir", |out| {
         put::binary(out, store.directory.path.to_string_lossy().as_bytes());
     });
-    field(out, "mode", |out| put::atom(out, "single"));
-    field(out, "timeout", |out| {
-        put::unsigned(out, timeout.unwrap_or(5000))
-    });
+    fields.put("mode", |out| put::atom(out, "single"));
+    fields.put("timeout", |out| put::unsigned(out, timeout.unwrap_or(5000)));
 }
 
 /// The value of a key in a keyword list or a map.
@@ -97,57 +96,76 @@ fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
         Some(last) => format!("cut {} bytes after entry {last} at start", cut.bytes),
         None => format!("cut {} bytes at start, of a log without entries", cut.bytes),
     });
-    put::map(out, 15);
-    field(out, "name", |out| put::atom(out, &store.name));
-    field(out, "uuid", |out| put::binary(out, store.uuid().as_bytes()));
-    field(out, "directory", |out| {
-        put::binary(out, store.directory.path.to_string_lossy().as_bytes());
-    });
-    field(out, "state", |out| {
-        put::atom(
-            out,
-            match status.state {
-                State::Serving => "serving",
-                State::Stopped(_) => "stopped",
-            },
-        )
-    });
-    field(out, "reason", |out| match &status.state {
-        State::Stopped(reason) => put::binary(out, reason.as_bytes()),
-        State::Serving => put::atom(out, "undefined"),
-    });
-    for (key, value) in [
-        ("last_index", status.last_index),
-        ("checkpoint_index", status.checkpoint_index),
-        ("replayed_entries", Some(status.replayed)),
-        ("log_bytes", Some(status.wal_bytes)),
-        ("checkpoints", Some(status.checkpoints)),
-        ("commands", Some(status.commands)),
-        ("offered_ms", offered),
-    ] {
-        field(out, key, |out| match value {
-            Some(value) => put::unsigned(out, value),
-            None => put::atom(out, "undefined"),
+    map(out, |fields| {
+        fields.put("name", |out| put::atom(out, &store.name));
+        fields.put("uuid", |out| put::binary(out, store.uuid().as_bytes()));
+        fields.put("directory", |out| {
+            put::binary(out, store.directory.path.to_string_lossy().as_bytes());
         });
-    }
-    field(out, "conflict", |out| text_or_undefined(out, conflict));
-    field(out, "torn_tail", |out| text_or_undefined(out, torn_tail));
-    field(out, "checkpoint_error", |out| {
-        text_or_undefined(out, status.checkpoint_error)
+        fields.put("state", |out| {
+            put::atom(
+                out,
+                match status.state {
+                    State::Serving => "serving",
+                    State::Stopped(_) => "stopped",
+                },
+            )
+        });
+        fields.put("reason", |out| match &status.state {
+            State::Stopped(reason) => put::binary(out, reason.as_bytes()),
+            State::Serving => put::atom(out, "undefined"),
+        });
+        for (key, value) in [
+            ("last_index", status.last_index),
+            ("checkpoint_index", status.checkpoint_index),
+            ("replayed_entries", Some(status.replayed)),
+            ("log_bytes", Some(status.wal_bytes)),
+            ("checkpoints", Some(status.checkpoints)),
+            ("commands", Some(status.commands)),
+            ("offered_ms", offered),
+        ] {
+            fields.put(key, |out| match value {
+                Some(value) => put::unsigned(out, value),
+                None => put::atom(out, "undefined"),
+            });
+        }
+        fields.put("conflict", |out| text_or_undefined(out, conflict));
+        fields.put("torn_tail", |out| text_or_undefined(out, torn_tail));
+        fields.put("checkpoint_error", |out| {
+            text_or_undefined(out, status.checkpoint_error)
+        });
+        fields.put("disk_error", |out| {
+            text_or_undefined(out, status.disk_error)
+        });
+        let behind = status.clock_behind.map(|behind| {
+            let seconds = behind.as_secs_f64();
+            format!("the clock is {seconds:.1} s behind the last event's time")
+        });
+        fields.put("clock", |out| text_or_undefined(out, behind));
     });
-    field(out, "disk_error", |out| {
-        text_or_undefined(out, status.disk_error)
-    });
-    let behind = status.clock_behind.map(|behind| {
-        let seconds = behind.as_secs_f64();
-        format!("the clock is {seconds:.1} s behind the last event's time")
-    });
-    field(out, "clock", |out| text_or_undefined(out, behind));
 }
 
-fn field(out: &mut Vec<u8>, key: &str, value: impl FnOnce(&mut Vec<u8>)) {
-    put::atom(out, key);
-    value(out);
+/// Writes a map of what `write` puts into it.
+fn map(out: &mut Vec<u8>, write: impl FnOnce(&mut Fields)) {
+    let mut fields = Fields::default();
+    write(&mut fields);
+    put::map(out, fields.count);
+    out.extend_from_slice(&fields.bytes);
+}
+
+/// The pairs of a map, counted.
+#[derive(Default)]
+struct Fields {
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+impl Fields {
+    fn put(&mut self, key: &str, value: impl FnOnce(&mut Vec<u8>)) {
+        put::atom(&mut self.bytes, key);
+        value(&mut self.bytes);
+        self.count += 1;
+    }
 }
 
 fn text_or_undefined(out: &mut Vec<u8>, text: Option<String>) {
@@ -157,15 +175,12 @@ fn text_or_undefined(out: &mut Vec<u8>, text: Option<String>) {
     }
 }
 
-fn list<T>(out: &mut Vec<u8>, items: &[T], item: impl Fn(&mut Vec<u8>, &ServedStore))
-where
-    T: AsRef<ServedStore>,
-{
+fn list<T>(out: &mut Vec<u8>, items: &[T], item: impl Fn(&mut Vec<u8>, &T)) {
     if !items.is_empty() {
         put::list(out, items.len());
     }
     for each in items {
-        item(out, each.as_ref());
+        item(out, each);
     }
     put::nil(out);
 }
