@@ -27,7 +27,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Clause {
     Stream(Glob),
-    /// It bears one of these tags.
+    /// It bears one of these tags, which are sorted.
     AnyTag(Vec<Box<[u8]>>),
     /// It bears this tag.
     Tag(Box<[u8]>),
@@ -132,7 +132,10 @@ impl Clause {
     fn holds(&self, event: &Event<'_>) -> bool {
         match self {
             Clause::Stream(glob) => glob.matches(event.recorded.stream),
-            Clause::AnyTag(any) => event.tags().any(|tag| any.iter().any(|one| **one == *tag)),
+            Clause::AnyTag(any) => event.tags().any(|tag| {
+                let at = any.binary_search_by(|one| (**one).cmp(tag));
+                at.is_ok()
+            }),
             Clause::Tag(one) => event.tags().any(|tag| **one == *tag),
             Clause::Field(field, condition) => event
                 .with(*field, |value| condition.matches(value))

@@ -124,3 +124,19 @@ fn all_together() {
     index.candidates(&event().recorded(), |key| panic!("{key} does not match"));
     assert_eq!(index.evaluations(), 0);
 }
+
+#[test]
+fn long_pieces_of_names_are_found() {
+    let long = "x".repeat(50);
+    let event = Event::new(&format!("a-{long}-b"), "t");
+    let pattern = |n: usize| bin(&format!("*{}{n}*", "x".repeat(40)));
+    assert_eq!(
+        ask(&event, "by_event_pattern", pattern).1,
+        Vec::<usize>::new()
+    );
+    let pattern = |n: usize| bin(&format!("*{}*", "x".repeat(n % 60 + 1)));
+    assert_eq!(
+        ask(&event, "by_event_pattern", pattern).1.len(),
+        10_000 / 60 * 50 + 40
+    );
+}

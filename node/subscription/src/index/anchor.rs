@@ -6,6 +6,10 @@ use crate::glob::Glob;
 use crate::number::Number;
 use crate::selector::{Clause, Selector};
 
+/// Most bytes of a piece that are looked up: every part of a stream's name is, in each length that
+/// some piece has.
+const MAX_PIECE: usize = 32;
+
 /// What every event that the selector matches has.
 #[derive(Debug)]
 pub(crate) enum Anchor<'a> {
@@ -95,7 +99,10 @@ fn stream<'a>(glob: &'a Glob, anchors: &mut Vec<Anchor<'a>>) {
             if !suffix.is_empty() {
                 anchors.push(Anchor::Suffix(suffix));
             }
-            anchors.extend(pieces.iter().map(|piece| Anchor::Piece(piece)));
+            anchors.extend(pieces.iter().map(|piece| {
+                let most = piece.len().min(MAX_PIECE);
+                Anchor::Piece(piece.get(..most).unwrap_or_default())
+            }));
         }
     }
 }
