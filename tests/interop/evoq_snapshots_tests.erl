@@ -2,6 +2,10 @@
 -module(evoq_snapshots_tests).
 -include_lib("eunit/include/eunit.hrl").
 
+%% evoq's callbacks of an aggregate
+-export([init/1, execute/2, apply/2, snapshot/1, from_snapshot/1]).
+-compile({no_auto_import, [apply/2]}).
+
 -define(STORE, default_store).
 -define(SNAPSHOTS, evoq_snapshot_store).
 -define(CHECKPOINTS, reckon_evoq_checkpoint_store).
@@ -14,6 +18,7 @@ evoq_snapshots_test_() ->
         {"versions are listed", fun(C) -> on_client(C, fun versions/0) end},
         {"none is none, at once", fun(C) -> on_client(C, fun none/0) end},
         {"checkpoints of projections", fun(C) -> on_client(C, fun checkpoints/0) end},
+        {"an aggregate goes on from its snapshot", fun(C) -> on_client(C, fun aggregate/0) end},
         {"all of it is there after a kill -9", fun killed/1}
     ]).
 
@@ -111,6 +116,55 @@ checkpoints() ->
             ?assertEqual({error, not_found}, ?CHECKPOINTS:load(orders)),
             ?assertEqual({ok, 5}, ?CHECKPOINTS:load(other))
     end.
+
+%% The state is what the snapshot says, and what was done after it.
+aggregate() ->
+    ok = application:set_env(evoq, event_store_adapter, reckon_evoq_adapter),
+    ok = application:set_env(evoq, snapshot_every, 5),
+    {ok, _} = application:ensure_all_started(evoq),
+    Id = <<"account-", (binary:copy(<<"0">>, 32))/binary>>,
+    First = start_aggregate(Id),
+    [{ok, _, _} = execute_command(First, Id, N) || N <- lists:seq(0, 11)],
+    {ok, State} = evoq_aggregate:get_state(First),
+    ?assertEqual(lists:seq(0, 11), State),
+    ok = gen_server:stop(First),
+    {ok, #{version := Version, data := {snapshot, Done}}} = ?SNAPSHOTS:load(?STORE, Id),
+    ?assertEqual(lists:seq(0, Version), Done),
+    %% changed, so that it shows where the state comes from
+    ok = ?SNAPSHOTS:save(?STORE, Id, Version, {snapshot, [from_snapshot | Done]}, #{}),
+    Second = start_aggregate(Id),
+    ?assertEqual({ok, [from_snapshot | State]}, evoq_aggregate:get_state(Second)),
+    {ok, _, _} = execute_command(Second, Id, 12),
+    ok = gen_server:stop(Second).
+
+start_aggregate(Id) ->
+    {ok, Pid} = evoq_aggregate:start_link(?MODULE, Id, ?STORE),
+    Pid.
+
+execute_command(Aggregate, Id, N) ->
+    Command = evoq_command:new(do, ?MODULE, Id, #{command_type => do, n => N}),
+    evoq_aggregate:execute_command(Aggregate, Command).
+
+init(_Id) ->
+    {ok, []}.
+
+execute(_Done, #{n := N}) ->
+    {ok, [#{event_type => <<"done">>, data => #{n => N}}]}.
+
+%% evoq 1.2 applies the event at the snapshot's version once more.
+apply(Done, Event) ->
+    N = number(Event),
+    [X || X <- Done, X =/= N] ++ [N].
+
+%% evoq 1.2 reads an event with the map that was executed as its data, later ones read that map.
+number(#{n := N}) -> N;
+number(#{data := Data}) -> number(Data).
+
+snapshot(Done) ->
+    {snapshot, Done}.
+
+from_snapshot({snapshot, Done}) ->
+    Done.
 
 killed(#{clients := [Client], servers := [Server]}) ->
     Load = fun() ->

@@ -28,6 +28,7 @@ tests() ->
         {"lists of a stream, a source, a store", fun lists/1},
         {"what snapshots there are, newest first", fun summaries/1},
         {"a cast, and then a call that sees it", fun cast_then_call/1},
+        {"a cast, and then a call of another process of the node", fun cast_then_other_calls/1},
         {"streams whose names begin alike, or hold zeros", fun names/1},
         {"no snapshot is a missing one", fun missing/1},
         {"wrong arguments are refused", fun refused/1},
@@ -175,6 +176,22 @@ cast_then_call(G) ->
             ?assertEqual(lists:seq(1, V), versions(G, Stream))
         end
      || V <- lists:seq(1, 100)
+    ].
+
+%% The published servers' workers do one thing after the other, and whoever casts is not told when it
+%% is done: an aggregate records a snapshot and ends, and its successor reads it.
+cast_then_other_calls(G) ->
+    Stream = name("cast then other calls", G),
+    [
+        begin
+            Request = {record_snapshot, ?STORE, ?SOURCE, Stream, V, {state, V}},
+            {Pid, Monitor} = spawn_monitor(fun() -> cast(G, Request) end),
+            receive
+                {'DOWN', Monitor, process, Pid, normal} -> ok
+            end,
+            ?assertMatch({ok, #{version := V}}, read(G, Stream, latest))
+        end
+     || V <- lists:seq(1, 300)
     ].
 
 names(G) ->

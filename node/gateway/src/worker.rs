@@ -16,7 +16,7 @@ use crate::served::ServedStore;
 use esdb_dist::gen_server::{self, Caller, Request};
 use esdb_dist::{Connection, Origin, Process};
 use esdb_etf::{Term, put};
-use esdb_log::{Cancel, Done, Unavailable};
+use esdb_log::{Cancel, Done, Ticket, Unavailable};
 use esdb_store::Outcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -176,16 +176,17 @@ impl Worker {
         reply_to: ReplyTo,
     ) {
         let sender = sender(origin, &reply_to);
+        let is_cast = reply_to.caller.is_none();
         let cancel = self.cancel(&reply_to);
         let done = Box::new(move |outcome: Result<Outcome, Unavailable>, more: bool| {
             answer_write(&reply_to, outcome, answer, more);
         });
         let ticket = store.replica.submit(command, cancel, done);
-        if let Some(sender) = sender {
-            store.order.wrote(&sender, ticket, &store.replica);
-        }
+        note_write(origin, store, sender, ticket, is_cast);
     }
 
+    /// A cast acknowledgement is noted for its sender only: there are so many of them that every read
+    /// of the node would wait.
     fn change(&self, origin: &Origin, store: &ServedStore, change: Change, reply_to: ReplyTo) {
         let sender = sender(origin, &reply_to);
         let subscriptions = &store.subscriptions;
@@ -197,6 +198,7 @@ impl Worker {
             }
             change => change,
         };
+        let is_cast = reply_to.caller.is_none() && !matches!(change, Change::Acknowledge(_));
         let done = |answer: Answer| -> Done {
             Box::new(move |outcome, more| answer_write(&reply_to, outcome, answer, more))
         };
@@ -221,9 +223,7 @@ impl Worker {
                 None => return,
             },
         };
-        if let Some(sender) = sender {
-            store.order.wrote(&sender, ticket, &store.replica);
-        }
+        note_write(origin, store, sender, ticket, is_cast);
     }
 
     fn read(
@@ -234,8 +234,9 @@ impl Worker {
         effort: Effort,
         reply_to: ReplyTo,
     ) {
-        let pending = sender(origin, &reply_to)
-            .and_then(|sender| store.order.pending(&sender, &store.replica));
+        let sender = sender(origin, &reply_to);
+        let peer = origin.connection.peer();
+        let pending = store.order.pending(sender.as_deref(), peer, &store.replica);
         let cancel = self.cancel(&reply_to);
         let reading = Reading {
             store: store.clone(),
@@ -286,6 +287,23 @@ fn sender(origin: &Origin, reply_to: &ReplyTo) -> Option<Vec<u8>> {
         .sender
         .or_else(|| reply_to.caller.as_ref().map(Caller::pid));
     sender.map(<[u8]>::to_vec)
+}
+
+/// Notes a write for the reads that come after it.
+fn note_write(
+    origin: &Origin,
+    store: &ServedStore,
+    sender: Option<Vec<u8>>,
+    ticket: Ticket,
+    is_cast: bool,
+) {
+    if let Some(sender) = sender {
+        store.order.wrote(&sender, ticket, &store.replica);
+    }
+    if is_cast {
+        let peer = origin.connection.peer();
+        store.order.cast(peer, ticket, &store.replica);
+    }
 }
 
 fn answer_write(
