@@ -11,6 +11,7 @@ published_client_test_() ->
         {"reads of all streams", fun(C) -> on_client(C, fun queries/1) end},
         {"events come back as they were given", fun(C) -> on_client(C, fun fields/1) end},
         {"a deleted stream begins anew", fun(C) -> on_client(C, fun deletion/1) end},
+        {"a subscription", fun(C) -> on_client(C, fun subscription/1) end},
         {"permanent errors are not retried", fun(C) -> on_client(C, fun errors/1) end},
         {"everything is found again after a kill -9", fun killed/1},
         {"the client's own retry gets over a restart", fun retried/1}
@@ -159,6 +160,33 @@ deletion(#{api := Api}) ->
         Api:get_events(?STORE, <<"gone">>, 0, 10, forward)
     ),
     ?assertEqual({ok, 0}, Api:append_events(?STORE, <<"gone">>, -1, events(0, 0))).
+
+subscription(#{api := Api, arity := Arity}) ->
+    done(Api:save_subscription(?STORE, by_stream, <<"watched">>, <<"watcher">>, 0, self())),
+    {ok, 1} = Api:append_events(?STORE, <<"watched">>, events(0, 1)),
+    [First, Last] = receive_events(2),
+    ?assertEqual([{Arity, 0}, {Arity, 1}], [{tuple_size(E), element(5, E)} || E <- [First, Last]]),
+    done(Api:ack_event(?STORE, <<"watcher">>, self(), #{version => 1})),
+    esdb_wait:until(fun() ->
+        {ok, Subscription} = Api:get_subscription(?STORE, <<"watcher">>),
+        maps:get(checkpoint, Subscription) =:= 1
+    end),
+    done(Api:remove_subscription(?STORE, by_stream, <<"watched">>, <<"watcher">>)),
+    esdb_wait:until(fun() ->
+        Api:get_subscription(?STORE, <<"watcher">>) =:= {error, not_found}
+    end).
+
+%% Old versions cast; newer ones show the answer, in a tuple even if it is just `ok`.
+done(ok) -> ok;
+done({ok, _}) -> ok.
+
+receive_events(0) ->
+    [];
+receive_events(Missing) ->
+    receive
+        {events, Events} -> Events ++ receive_events(Missing - length(Events))
+    after 5000 -> error({events_missing, Missing})
+    end.
 
 %% A retried error would come back as `{retries_exhausted, _}` after a minute.
 errors(#{api := Api}) ->
