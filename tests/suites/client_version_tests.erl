@@ -16,6 +16,7 @@ client_version_test_() ->
         {"what is known survives a lost connection and a node that is busy then", fun known/1},
         {"a node that starts again with an older library", fun started_again/1},
         {"a node that starts again with a library of the next generation", fun next_generation/1},
+        {"a node with the library's ancestor, erl_esdb_gater", fun ancestor/1},
         {"nodes with different libraries read side by side", fun side_by_side/1}
     ]).
 
@@ -143,6 +144,13 @@ next_generation(#{server := Server}) ->
     ?assertEqual(15, arity(Again, new)),
     esdb_peer:stop(Again).
 
+ancestor(#{server := Server}) ->
+    Client = esdb_peer:start(),
+    load(Client, erl_esdb_gater, "0.6.6"),
+    join(Client, Server),
+    ?assertEqual(11, arity(Client, old)),
+    esdb_peer:stop(Client).
+
 side_by_side(#{server := Server}) ->
     Clients = [
         {Arity, Generation, joined(Server, Version)}
@@ -177,8 +185,10 @@ join(Client, Server) ->
 load(_, none) ->
     ok;
 load(Client, Version) ->
-    Application = {application, reckon_gater, [{vsn, Version}]},
-    ok = esdb_peer:call(Client, application, load, [Application]).
+    load(Client, reckon_gater, Version).
+
+load(Client, Name, Version) ->
+    ok = esdb_peer:call(Client, application, load, [{application, Name, [{vsn, Version}]}]).
 
 %% `rex` is whom nodes are asked through.
 suspend(Client) -> esdb_peer:call(Client, sys, suspend, [rex]).

@@ -2,8 +2,8 @@
 //!
 //! Nothing on the wire tells: a client that gets records of another size than it was compiled with
 //! fails on them. So each node is asked, through its `rex`, which version of the application
-//! `reckon_gater` it has loaded, before it is first told of our groups. A node that has it not
-//! loaded (yet) is asked again at its first read, and then every five seconds.
+//! `reckon_gater`, or of its ancestor, it has loaded, before it is first told of our groups. A node
+//! that has none loaded (yet) is asked again at its first read, and then every five seconds.
 
 use crate::generation::Generation;
 use esdb_dist::{Connection, Node};
@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// How often a node without an answer is asked.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// The applications that a client library is: the one of today and its ancestor, whose last version,
+/// 0.6.6, became the first one of the other.
+const LIBRARIES: [&str; 2] = ["reckon_gater", "erl_esdb_gater"];
 
 /// What is known of the nodes.
 pub(crate) struct Clients {
@@ -117,14 +121,8 @@ impl Clients {
 
     async fn ask(&self, connection: &Connection, has_read: bool) {
         let asked = Instant::now();
-        let arguments = arguments();
-        let answer = self
-            .node
-            .call(connection.peer(), "application", "get_key", &arguments);
-        let version = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            Ok(Ok(answer)) => Term::parse(&answer).ok().and_then(Version::from_answer),
-            Ok(Err(_)) | Err(_) => None,
-        };
+        let version = tokio::time::timeout(ANSWER_WITHIN, self.version(connection.peer())).await;
+        let version = version.ok().flatten();
         let answer = version.map_or(Answer::NoneYet { asked, has_read }, Answer::Version);
         tracing::debug!(
             peer = connection.peer(),
@@ -138,17 +136,31 @@ impl Clients {
             *entry = answer;
         }
     }
+
+    /// The version of the library that a node has loaded.
+    async fn version(&self, node: &str) -> Option<Version> {
+        for library in LIBRARIES {
+            let arguments = arguments(library);
+            let answer = self.node.call(node, "application", "get_key", &arguments);
+            let answer = answer.await.ok()?;
+            let version = Term::parse(&answer).ok().and_then(Version::from_answer);
+            if version.is_some() {
+                return version;
+            }
+        }
+        None
+    }
 }
 
 fn key(connection: &Connection) -> Key {
     (connection.peer().to_owned(), connection.peer_creation())
 }
 
-/// `[reckon_gater, vsn]`.
-fn arguments() -> Vec<u8> {
+/// `[Library, vsn]`.
+fn arguments(library: &str) -> Vec<u8> {
     let mut arguments = Vec::new();
     put::list(&mut arguments, 2);
-    put::atom(&mut arguments, "reckon_gater");
+    put::atom(&mut arguments, library);
     put::atom(&mut arguments, "vsn");
     put::nil(&mut arguments);
     arguments
