@@ -6,18 +6,21 @@
 //! `DIR/removed`.
 
 use crate::identity::{self, Identity};
+use esdb_log::lock::{Lock, LockError};
+use esdb_log::{Disk, RealDisk};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A data directory that this process alone uses.
 #[derive(Debug)]
 pub struct DataDir {
+    disk: Arc<dyn Disk>,
     stores: PathBuf,
     removed: PathBuf,
-    /// Locked as long as it is open; the system unlocks it when the process ends, however it ends.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// A store as the data directory knows it.
@@ -85,23 +88,24 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        Self::open_on(Arc::new(RealDisk), path)
+    }
+
+    /// [`DataDir::open`] on another disk than the real one.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, DataDirError> {
         let (stores, removed) = (path.join("stores"), path.join("removed"));
-        fs::create_dir_all(&stores).map_err(at(&stores))?;
-        let lock_path = path.join("LOCK");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path);
-        let lock = lock.map_err(at(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(at(&lock_path)(error)),
-        }
+        make(&*disk, &stores)?;
+        let lock = Lock::take(&*disk, path).map_err(|error| match error {
+            LockError::InUse { .. } => DataDirError::InUse(path.to_owned()),
+            LockError::Io { path, source } => at(&path)(source),
+        })?;
         match fs::remove_dir_all(&removed) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&removed)(error)),
             _ => Ok(DataDir {
+                disk,
                 stores,
                 removed,
                 _lock: lock,
@@ -115,12 +119,13 @@ impl DataDir {
     /// [`DataDirError`].
     pub fn stores(&self) -> Result<BTreeMap<String, StoreDir>, DataDirError> {
         let mut stores = BTreeMap::new();
-        for entry in fs::read_dir(&self.stores).map_err(at(&self.stores))? {
-            let path = entry.map_err(at(&self.stores))?.path();
-            if identity::creation_was_cut_short(&path) {
+        let names = self.disk.read_dir(&self.stores);
+        for name in names.map_err(at(&self.stores))? {
+            let path = self.stores.join(name);
+            if identity::creation_was_cut_short(&*self.disk, &path) {
                 continue;
             }
-            let Identity { name, options } = identity::read(&path)?;
+            let Identity { name, options } = identity::read(&*self.disk, &path)?;
             let store = StoreDir { path, options };
             // To serve either would be to lose what the other one has.
             if let Some(other) = stores.insert(name.clone(), store.clone()) {
@@ -138,20 +143,24 @@ impl DataDir {
     /// [`DataDirError`].
     pub fn create(&self, name: &str, options: &[u8]) -> Result<StoreDir, DataDirError> {
         let path = self.stores.join(directory_name(name));
-        fs::create_dir_all(&path).map_err(at(&path))?;
-        if !identity::creation_was_cut_short(&path) && identity::read(&path)?.name != name {
+        let disk = &*self.disk;
+        disk.create_dir(&path).map_err(at(&path))?;
+        if !identity::creation_was_cut_short(disk, &path)
+            && identity::read(disk, &path)?.name != name
+        {
             let problem = "it is there already, and holds a store of another name";
             return Err(DataDirError::Identity { path, problem });
         }
         let options = options.to_vec();
         identity::write(
+            disk,
             &path,
             &Identity {
                 name: name.to_owned(),
                 options: options.clone(),
             },
         )?;
-        sync(&self.stores)?;
+        sync(disk, &self.stores)?;
         Ok(StoreDir { path, options })
     }
 
@@ -161,22 +170,42 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn remove(&self, store: &Path) -> Result<PathBuf, DataDirError> {
-        fs::create_dir_all(&self.removed).map_err(at(&self.removed))?;
-        let aside = (0u64..)
-            .map(|n| self.removed.join(n.to_string()))
-            .find(|path| !path.exists())
-            .unwrap_or_else(|| self.removed.join("last"));
-        fs::rename(store, &aside).map_err(at(store))?;
-        sync(&self.stores)?;
+        let (disk, removed) = (&*self.disk, &self.removed);
+        disk.create_dir(removed).map_err(at(removed))?;
+        let taken = disk.read_dir(removed).map_err(at(removed))?;
+        let free = (0u64..).map(|n| n.to_string());
+        let name = free.into_iter().find(|name| !taken.contains(name));
+        let aside = removed.join(name.unwrap_or_else(|| "last".to_owned()));
+        disk.rename(store, &aside).map_err(at(store))?;
+        sync(disk, &self.stores)?;
         Ok(aside)
     }
 }
 
+/// Makes a directory, and those above it that are missing. Their names and those in it are durable
+/// then: also what was there, since whoever did that may have been killed before it was.
+fn make(disk: &dyn Disk, path: &Path) -> Result<(), DataDirError> {
+    let above = path
+        .ancestors()
+        .filter(|above| !above.as_os_str().is_empty());
+    let missing = |above: &&Path| disk.read_dir(above).is_err();
+    let missing = above.clone().take_while(missing).count();
+    let places: Vec<&Path> = above.take(missing.max(2) + 1).collect();
+    disk.create_dir(path).map_err(at(path))?;
+    for place in places {
+        match sync(disk, place) {
+            // Another's directory, which has held ours for long.
+            Err(DataDirError::Io { error, .. })
+                if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
 /// Makes the names in a directory durable.
-pub(crate) fn sync(directory: &Path) -> Result<(), DataDirError> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(at(directory))
+pub(crate) fn sync(disk: &dyn Disk, directory: &Path) -> Result<(), DataDirError> {
+    disk.sync_dir(directory).map_err(at(directory))
 }
 
 /// A file name for a store: lower-case letters, digits, `_` and `-` stand for themselves, other bytes

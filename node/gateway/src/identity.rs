@@ -11,8 +11,8 @@
 //! | 24 + n | m | options: an external term without version byte |
 
 use crate::data_dir::{DataDirError, at, sync};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use esdb_log::Disk;
+use std::io;
 use std::path::Path;
 
 const FILE: &str = "STORE";
@@ -21,6 +21,8 @@ const TEMPORARY: &str = "STORE.new";
 const MAGIC: &[u8; 8] = b"ESDBSTOR";
 const VERSION: u32 = 1;
 const HEADER: usize = 24;
+/// More bytes than name and options can have.
+const LONGEST: u64 = 1 << 30;
 
 /// What the file tells.
 pub(crate) struct Identity {
@@ -29,7 +31,11 @@ pub(crate) struct Identity {
 }
 
 /// Writes it, durably.
-pub(crate) fn write(directory: &Path, identity: &Identity) -> Result<(), DataDirError> {
+pub(crate) fn write(
+    disk: &dyn Disk,
+    directory: &Path,
+    identity: &Identity,
+) -> Result<(), DataDirError> {
     let mut bytes = MAGIC.to_vec();
     let lengths = [identity.name.len() as u32, identity.options.len() as u32];
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -41,32 +47,42 @@ pub(crate) fn write(directory: &Path, identity: &Identity) -> Result<(), DataDir
     bytes.extend_from_slice(identity.name.as_bytes());
     bytes.extend_from_slice(&identity.options);
     let temporary = directory.join(TEMPORARY);
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(&bytes)?;
-        file.sync_all()
-    });
-    written.map_err(at(&temporary))?;
-    fs::rename(&temporary, directory.join(FILE)).map_err(at(directory))?;
-    sync(directory)
+    replace(disk, &temporary, &bytes).map_err(at(&temporary))?;
+    let named = disk.rename(&temporary, &directory.join(FILE));
+    named.map_err(at(directory))?;
+    sync(disk, directory)
+}
+
+/// Writes a file durably, in the place of one that was left half made.
+fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = match disk.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(path)?;
+            disk.create(path)?
+        }
+        created => created?,
+    };
+    file.write_at(bytes, 0)?;
+    file.sync_data()
 }
 
 /// Reads it.
-pub(crate) fn read(directory: &Path) -> Result<Identity, DataDirError> {
+pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Identity, DataDirError> {
     let path = directory.join(FILE);
-    let bytes = fs::read(&path).map_err(at(&path))?;
+    let whole = disk.open(&path).and_then(|file| {
+        // Long before this it is no identity; a damaged length must not take all memory.
+        let mut bytes = vec![0; file.len()?.min(LONGEST) as usize];
+        file.read_at(&mut bytes, 0)?;
+        Ok(bytes)
+    });
+    let bytes = whole.map_err(at(&path))?;
     parse(&bytes).map_err(|problem| DataDirError::Identity { path, problem })
 }
 
 /// Whether there is nothing in a directory but what [`write`] leaves when it is cut short.
-pub(crate) fn creation_was_cut_short(directory: &Path) -> bool {
-    let only_half_made = |entries: fs::ReadDir| {
-        entries
-            .filter_map(Result::ok)
-            .all(|entry| entry.file_name() == TEMPORARY)
-    };
-    let missing =
-        fs::metadata(directory.join(FILE)).is_err_and(|error| error.kind() == ErrorKind::NotFound);
-    missing && fs::read_dir(directory).is_ok_and(only_half_made)
+pub(crate) fn creation_was_cut_short(disk: &dyn Disk, directory: &Path) -> bool {
+    let names = disk.read_dir(directory);
+    names.is_ok_and(|names| names.iter().all(|name| name == TEMPORARY))
 }
 
 fn parse(bytes: &[u8]) -> Result<Identity, &'static str> {

@@ -42,6 +42,7 @@ enum Naming {
     Create(PathBuf, usize),
     Rename(PathBuf, PathBuf, usize),
     Remove(PathBuf),
+    Move(PathBuf, PathBuf),
 }
 
 impl Naming {
@@ -50,7 +51,8 @@ impl Naming {
             Naming::Directory(path)
             | Naming::Create(path, _)
             | Naming::Rename(_, path, _)
-            | Naming::Remove(path) => path.parent(),
+            | Naming::Remove(path)
+            | Naming::Move(path, _) => path.parent(),
         }
     }
 
@@ -59,6 +61,7 @@ impl Naming {
             Naming::Directory(path) => drop(image.directories.insert(path.clone())),
             Naming::Create(path, file) => drop(image.names.insert(path.clone(), *file)),
             Naming::Remove(path) => drop(image.names.remove(path)),
+            Naming::Move(from, to) => image.move_directory(from, to),
             Naming::Rename(from, to, file) => {
                 if image.names.get(from) == Some(file) {
                     image.names.remove(from);
@@ -123,6 +126,9 @@ impl Walk {
                     image.files.resize(file + 1, Content::default());
                 }
                 self.rename(Naming::Create(path.clone(), *file));
+            }
+            Step::Rename(from, to) if self.current.directories.contains(from) => {
+                self.rename(Naming::Move(from.clone(), to.clone()));
             }
             Step::Rename(from, to) => {
                 let file = self.current.names[from];

@@ -58,6 +58,18 @@ impl Image {
         }
     }
 
+    /// Renames a directory, with all that is in it.
+    pub(crate) fn move_directory(&mut self, from: &Path, to: &Path) {
+        let moved = |path: &Path| match path.strip_prefix(from) {
+            Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
+            Ok(rest) => to.join(rest),
+            Err(_) => path.to_owned(),
+        };
+        self.directories = self.directories.iter().map(|path| moved(path)).collect();
+        let names = std::mem::take(&mut self.names).into_iter();
+        self.names = names.map(|(path, file)| (moved(&path), file)).collect();
+    }
+
     /// Writes everything to a real directory, for a look at it.
     pub fn dump(&self, from: &Path, to: &Path) -> io::Result<()> {
         for (name, file) in &self.names {
@@ -191,9 +203,13 @@ impl Disk for MemoryDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.0.lock();
-        let file = state.file(from)?;
-        state.image.names.remove(from);
-        state.image.names.insert(to.to_owned(), file);
+        if state.directory(from).is_ok() {
+            state.image.move_directory(from, to);
+        } else {
+            let file = state.file(from)?;
+            state.image.names.remove(from);
+            state.image.names.insert(to.to_owned(), file);
+        }
         state.note(|| Step::Rename(from.to_owned(), to.to_owned()));
         Ok(())
     }
