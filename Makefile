@@ -24,8 +24,9 @@ run: build  ## start a server; options in ARGS
 bench: setup build  ## throughput and latency, beside what the machine can do
 	tests/bench/run
 
-torture: setup build  ## kill -9 under load, 100 times in a row
+torture: setup build  ## kill -9 under load, 100 times in a row; then the engine alone, for long
 	tests/torture/run
+	tests/torture/engine
 
 lint:  ## formatting and clippy, warnings as errors
 	tests/bin/lint

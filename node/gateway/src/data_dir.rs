@@ -7,6 +7,7 @@
 
 use crate::identity::{self, Identity};
 use esdb_log::lock::{Lock, LockError};
+use esdb_log::replica::open::LOG;
 use esdb_log::{Disk, RealDisk};
 use std::collections::BTreeMap;
 use std::fs;
@@ -126,6 +127,12 @@ impl DataDir {
                 continue;
             }
             let Identity { name, options } = identity::read(&*self.disk, &path)?;
+            // Whoever made it may have been killed before the file's name was durable: without it,
+            // what is built upon it now would be nobody's.
+            let names = self.disk.read_dir(&path).map_err(at(&path))?;
+            if !names.iter().any(|name| name == LOG) {
+                sync(&*self.disk, &path)?;
+            }
             let store = StoreDir { path, options };
             // To serve either would be to lose what the other one has.
             if let Some(other) = stores.insert(name.clone(), store.clone()) {

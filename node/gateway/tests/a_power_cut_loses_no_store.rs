@@ -7,9 +7,11 @@ use esdb_gateway::DataDir;
 use esdb_log::{Options, Replica};
 use esdb_store::Expected;
 use esdb_testing::crash::Walk;
-use esdb_testing::disk::{Image, MemoryDisk, Note};
+use esdb_testing::disk::{Image, MemoryDisk, Note, Step};
 use esdb_testing::event::{append, events};
 use esdb_testing::operation::rng;
+use proptest::prelude::RngExt as _;
+use proptest::test_runner::TestRng;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -126,44 +128,38 @@ fn at_any_moment() {
     let base = Image::with_directory(Path::new(BASE));
     let disk = MemoryDisk::traced(base.clone());
     serve(&disk, 0);
-    let (mut walk, mut rng) = (Walk::from(base), rng(5));
-    for (nth, step) in disk.trace().iter().enumerate() {
+    let (mut walk, mut rng, trace) = (Walk::from(base), rng(5), disk.trace());
+    for (nth, step) in trace.iter().enumerate() {
         walk.take(step);
-        let what = format!("step {nth}, {step:?}")
-            .chars()
-            .take(200)
-            .collect::<String>();
-        examine(&walk.lost(), &walk, &format!("{what}, unsynced lost"));
-        for image in 0..2 {
-            examine(
-                &walk.torn(&mut rng),
-                &walk,
-                &format!("{what}, torn {image}"),
-            );
-        }
-        let kept = walk.kept();
-        let served = examine(&kept, &walk, &format!("{what}, all kept"));
-        if nth % 4 != 0 {
-            continue;
-        }
-        // Killed here, and begun again: then the power fails.
-        let next = MemoryDisk::traced(kept);
-        serve(&next, served);
-        let mut again = walk.clone();
-        for step in &next.trace() {
-            again.take(step);
-            if nth % 8 == 0 {
-                examine(
-                    &again.torn(&mut rng),
-                    &again,
-                    &format!("{what}, killed, then torn"),
-                );
-            }
-        }
-        examine(
-            &again.lost(),
-            &again,
-            &format!("{what}, killed, then unsynced lost"),
+        let what = format!("step {nth}, {step:?}");
+        let what = what.chars().take(200).collect::<String>();
+        examine(&walk.torn(&mut rng), &walk, &format!("{what}, torn"));
+        // Until the next sync nothing more is safe: the last moment before it asks for most.
+        let safer = matches!(
+            trace.get(nth + 1),
+            None | Some(Step::Sync(_) | Step::SyncDir(_))
         );
+        if safer {
+            examine(&walk.lost(), &walk, &format!("{what}, unsynced lost"));
+            killed_here(&walk, &mut rng, &format!("{what}, killed"));
+        }
     }
+}
+
+/// Killed at a point of the walk, and begun again: then the power fails.
+fn killed_here(walk: &Walk, rng: &mut TestRng, what: &str) {
+    let kept = walk.kept();
+    let served = examine(&kept, walk, what);
+    let next = MemoryDisk::traced(kept);
+    serve(&next, served);
+    let (trace, mut again) = (next.trace(), walk.clone());
+    let moment = rng.random_range(0..=trace.len());
+    trace[..moment].iter().for_each(|step| again.take(step));
+    examine(&again.torn(rng), &again, &format!("{what}, then torn"));
+    trace[moment..].iter().for_each(|step| again.take(step));
+    examine(
+        &again.lost(),
+        &again,
+        &format!("{what}, then unsynced lost"),
+    );
 }
