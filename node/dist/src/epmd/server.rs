@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 const CONNECTIONS: usize = 1_000;
 /// Most connections at once that have not asked yet.
 const ASKING: usize = 256;
+/// Most connections that wait to be accepted. Whoever comes beyond waits a second for the next attempt.
+const BACKLOG: i32 = 1_024;
 /// Longest time until a client has asked.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -66,7 +68,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(128)?;
+    socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
 }
