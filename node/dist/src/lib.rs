@@ -46,6 +46,7 @@ pub use config::{Config, Cookie, Limits};
 pub use connection::{Connection, ConnectionInfo};
 pub use epmd::client::names as epmd_names;
 pub use node::{ConnectError, Node, StartError};
+pub use pg::Member;
 pub use process::{Origin, Process};
 pub use services::calls::CallError;
 pub use services::exports::Function;

@@ -8,13 +8,13 @@ use crate::epmd::{EpmdError, keeper::Keeper};
 use crate::handshake::random;
 use crate::link_up::{self, DialError};
 use crate::peers::Peers;
-use crate::pg::{Pg, SyncGate};
+use crate::pg::{Member, Pg, SyncGate};
 use crate::process::{Process, Processes, key};
 use crate::services::calls::{CallError, Calls, Request};
 use crate::services::exports::{Exports, Function};
 use crate::services::{net_kernel::NetKernel, rex::Rex};
 use crate::welcome;
-use esdb_etf::{Pid, put};
+use esdb_etf::{Pid, Term, put};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -196,6 +196,21 @@ impl Node {
     /// Takes processes out of a group, once for each time that they are named.
     pub fn pg_leave(&self, scope: &str, group: &str, pids: &[Pid]) {
         self.0.pg.leave(scope, group, pids);
+    }
+
+    /// Lets the members of a `pg` scope at the peers be known from now on.
+    pub fn pg_follow(&self, scope: &str) {
+        self.0.pg.follow(&self.0, scope);
+    }
+
+    /// The peers' processes in a group of a scope that is followed, each as often as it has joined.
+    pub fn pg_members(&self, scope: &str, group: Term<'_>) -> Vec<Member> {
+        self.0.pg.members(scope, group)
+    }
+
+    /// Changes with the members of the scopes that are followed.
+    pub fn pg_changed(&self) -> watch::Receiver<u64> {
+        self.0.pg.changed()
     }
 
     /// Lets `gate` decide when the scope at a node, each time that it is found, is first told of the

@@ -4,17 +4,19 @@
 //! This node is hidden, so no peer speaks first; from the first `discover` on it is a member like
 //! any other. Source: `pg.erl` of OTP 25.
 
+mod members;
 pub mod message;
 pub(crate) mod scope;
 
 use crate::connection::Connection;
 use crate::node::Shared;
-use esdb_etf::Pid;
+use esdb_etf::{Pid, Term};
 use parking_lot::Mutex;
 use scope::Scope;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What must be over before the scope at a node is told of the groups.
 pub type SyncGate = dyn Fn(&Connection) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
@@ -23,6 +25,17 @@ pub type SyncGate = dyn Fn(&Connection) -> Pin<Box<dyn Future<Output = ()> + Sen
 pub(crate) struct Pg {
     scopes: Mutex<BTreeMap<String, Arc<Scope>>>,
     gate: Mutex<Option<Arc<SyncGate>>>,
+    /// Changes with the members of a scope that is followed.
+    changed: Arc<watch::Sender<u64>>,
+}
+
+/// A process of a peer that is in a group.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The connection with its node.
+    pub connection: Connection,
+    /// Its raw pid.
+    pub pid: Vec<u8>,
 }
 
 impl Pg {
@@ -35,6 +48,22 @@ impl Pg {
             self.scope(shared, scope)
                 .change(group, |members| members.extend_from_slice(pids));
         }
+    }
+
+    pub(crate) fn follow(&self, shared: &Shared, scope: &str) {
+        self.scope(shared, scope).follow(self.changed.clone());
+    }
+
+    pub(crate) fn members(&self, scope: &str, group: Term<'_>) -> Vec<Member> {
+        let scope = self.scopes.lock().get(scope).cloned();
+        match (scope, members::key(group)) {
+            (Some(scope), Some(group)) => scope.members(&group),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     pub(crate) fn leave(&self, scope: &str, group: &str, pids: &[Pid]) {

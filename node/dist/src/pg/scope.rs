@@ -1,6 +1,7 @@
 //! One scope: its groups, and the scope processes of the peers that are told of them.
 
-use super::{SyncGate, message};
+use super::members::Members;
+use super::{Member, SyncGate, message};
 use crate::connection::Connection;
 use crate::gen_server::{self, Request};
 use crate::process::{Origin, Process};
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 /// After so long a peer that did not answer is asked again; the time doubles.
@@ -30,6 +31,16 @@ pub(crate) struct Scope {
 struct State {
     groups: BTreeMap<String, Vec<Pid>>,
     peers: Vec<Peer>,
+    /// What is told when the peers' members change, if anybody wants to know.
+    follower: Option<Arc<watch::Sender<u64>>>,
+}
+
+impl State {
+    fn tell(&self) {
+        if let Some(follower) = &self.follower {
+            follower.send_modify(|changes| *changes += 1);
+        }
+    }
 }
 
 /// What is known of the scope at one peer.
@@ -44,6 +55,8 @@ struct Peer {
     /// Its scope process is another, or has ended.
     changed: Arc<Notify>,
     keeper: JoinHandle<()>,
+    /// Kept while the scope is followed.
+    members: Members,
 }
 
 impl Drop for Peer {
@@ -124,6 +137,7 @@ impl Scope {
             released: false,
             changed,
             keeper,
+            members: Members::default(),
         });
     }
 
@@ -147,10 +161,42 @@ impl Scope {
     }
 
     pub(crate) fn disconnected(&self, connection: &Connection) {
-        self.state
-            .lock()
+        let mut state = self.state.lock();
+        state
             .peers
             .retain(|peer| !peer.connection.is_same(connection));
+        state.tell();
+    }
+
+    /// From now on the members at the peers are kept, and `follower` is told of changes.
+    pub(crate) fn follow(&self, follower: Arc<watch::Sender<u64>>) {
+        self.state.lock().follower = Some(follower);
+    }
+
+    /// The peers' processes in a group.
+    pub(super) fn members(&self, group: &[u8]) -> Vec<Member> {
+        let state = self.state.lock();
+        let mut members = Vec::new();
+        for peer in &state.peers {
+            members.extend(peer.members.of(group).iter().map(|pid| Member {
+                connection: peer.connection.clone(),
+                pid: pid.to_vec(),
+            }));
+        }
+        members
+    }
+
+    /// Changes what is known of a peer's members, if anybody wants to know.
+    fn update(&self, connection: &Connection, change: impl FnOnce(&mut Members)) {
+        let mut state = self.state.lock();
+        if state.follower.is_none() {
+            return;
+        }
+        let peers = &mut state.peers;
+        if let Some(peer) = peers.iter_mut().find(|p| p.connection.is_same(connection)) {
+            change(&mut peer.members);
+        }
+        state.tell();
     }
 
     fn with(
@@ -225,11 +271,11 @@ impl Process for Scope {
             }
         };
         if let Request::Cast { request } = gen_server::parse(message) {
-            // The peer's own groups are of no use here.
-            if let Some([label, scope, _groups]) = request.as_array()
+            if let Some([label, scope, groups]) = request.as_array()
                 && label.is_atom("sync")
             {
                 known(scope, false);
+                self.update(origin.connection, |members| members.sync(groups));
             }
             return;
         }
@@ -240,6 +286,15 @@ impl Process for Scope {
         {
             known(scope, true);
         }
+        match message.as_array() {
+            Some([label, _scope, group, pids]) if label.is_atom("join") => {
+                self.update(origin.connection, |members| members.join(group, pids));
+            }
+            Some([label, _scope, pids, groups]) if label.is_atom("leave") => {
+                self.update(origin.connection, |members| members.leave(pids, groups));
+            }
+            _ => {}
+        }
     }
 
     fn down(&self, origin: &Origin<'_>, reference: Term<'_>, reason: Term<'_>) {
@@ -249,6 +304,7 @@ impl Process for Scope {
                 peer.monitor = None;
                 peer.scope = None;
                 peer.released = false;
+                peer.members = Members::default();
                 // One that never was is asked for again in time.
                 if !reason.is_atom("noproc") {
                     peer.changed.notify_one();

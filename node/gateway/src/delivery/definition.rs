@@ -18,7 +18,8 @@ pub(crate) struct Definition {
     pub(crate) start_from: Vec<u8>,
     /// When it was created, in milliseconds since 1970.
     pub(crate) created_at: u64,
-    /// Processes that share the events.
+    /// Most processes that share the events of a subscription without a subscriber of its own; 0 for
+    /// all there are.
     pub(crate) pool_size: u64,
     /// What kind of client it is of.
     pub(crate) generation: Generation,

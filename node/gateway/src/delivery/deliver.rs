@@ -17,17 +17,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Events of one message at most.
-const MESSAGE: Room = Room {
+pub(super) const MESSAGE: Room = Room {
     events: 250,
     bytes: 256 << 10,
 };
 /// How long progress may be unknown to the log while nothing presses.
-const SAVE_AFTER: Duration = Duration::from_millis(250);
+pub(super) const SAVE_AFTER: Duration = Duration::from_millis(250);
 /// How long after a failed reading the next one follows.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(super) const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What deliveries need beside their subscription.
 pub(crate) struct Means {
+    /// The store's name.
+    pub(crate) store: String,
     pub(crate) live: Arc<Live>,
     pub(crate) watcher: Arc<Watcher>,
     pub(crate) clients: Arc<Clients>,
@@ -54,6 +56,7 @@ impl Delivery {
             let definition = bound.borrow_and_update().clone();
             tokio::select! {
                 changed = bound.changed() => if changed.is_err() { return },
+                () = self.serve_pool(&definition), if definition.subscriber.is_empty() => {}
                 () = self.serve(definition.pid(), &definition.subscriber, definition.generation) => {}
             }
         }
@@ -134,12 +137,16 @@ impl Delivery {
 
     /// How the subscriber wants events written, which may become known while it is served.
     async fn shape(&self, to: &Subscriber<'_>) -> Shape {
+        self.shape_for(to.connection, to.generation).await
+    }
+
+    /// How a client of this generation on that node wants events written.
+    pub(super) async fn shape_for(&self, node: &Connection, generation: Generation) -> Shape {
         let clients = &self.means.clients;
-        let arity = match clients.event_arity(to.connection, to.generation) {
+        Shape::Record(match clients.event_arity(node, generation) {
             Some(arity) => arity,
-            None => clients.ask_event_arity(to.connection, to.generation).await,
-        };
-        Shape::Record(arity)
+            None => clients.ask_event_arity(node, generation).await,
+        })
     }
 
     /// Waits for `work`, and keeps the books meanwhile.
@@ -172,7 +179,7 @@ impl Delivery {
         }
     }
 
-    fn save_if_dirty(&self) {
+    pub(super) fn save_if_dirty(&self) {
         if self.subscription.is_dirty() {
             self.subscription.save(self.means.live.replica());
         }

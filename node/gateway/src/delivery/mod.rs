@@ -9,6 +9,7 @@
 //! - [`definition`], [`progress`]: what is durable of a subscription, and how it is written
 //! - [`subscription`]: one subscription in memory
 //! - [`deliver`]: sends events to a published client's subscriber
+//! - `pool`: sends them to the members of `pg` groups
 //! - [`subscriber`]: is it there, does it live
 //! - [`feed`]: the events after a cursor; [`live`]: new events to those who have caught up
 //! - `table`: those that run, by key and name
@@ -20,6 +21,7 @@ pub(crate) mod definition;
 pub(crate) mod deliver;
 pub(crate) mod feed;
 pub(crate) mod live;
+mod pool;
 pub(crate) mod progress;
 pub(crate) mod registry;
 pub(crate) mod start;

@@ -61,6 +61,7 @@ impl Subscriptions {
         let live = Arc::new(Live::new(replica.clone()));
         let dispatcher = Handle::current().spawn(live.clone().run());
         let means = Means {
+            store: store.to_owned(),
             live,
             watcher: watcher.clone(),
             clients: clients.clone(),

@@ -86,6 +86,11 @@ impl Watcher {
         }
     }
 
+    /// The node whose peers are watched.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// Watches the process `target`, a raw pid.
     pub(crate) fn watch<'a>(&'a self, connection: &'a Connection, target: &'a [u8]) -> Watched<'a> {
         let (sender, end) = oneshot::channel();

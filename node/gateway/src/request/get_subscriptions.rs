@@ -131,7 +131,7 @@ fn put_map(out: &mut Vec<u8>, key: Option<&[u8]>, definition: &Definition, progr
     put::atom(out, "created_at");
     put::unsigned(out, definition.created_at);
     put::atom(out, "pool_size");
-    put::unsigned(out, definition.pool_size);
+    put::unsigned(out, definition.pool_size.max(1));
     put::atom(out, "checkpoint");
     out.extend_from_slice(&progress.checkpoint);
     put::atom(out, "options");

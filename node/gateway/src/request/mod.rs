@@ -164,7 +164,12 @@ pub(crate) fn work(
         ("read_all_global", [offset, limit]) => read_all_global::work(*offset, *limit),
         ("has_events", []) => has_events::work(),
         ("save_subscription", [kind, selector, name, start, subscriber]) => {
-            save_subscription::work([*kind, *selector, *name, *start, *subscriber], generation)
+            let five = [*kind, *selector, *name, *start, *subscriber];
+            save_subscription::work(five, None, generation)
+        }
+        ("save_subscription", [kind, selector, name, start, subscriber, options]) => {
+            let five = [*kind, *selector, *name, *start, *subscriber];
+            save_subscription::work(five, Some(*options), generation)
         }
         ("remove_subscription", [kind, _, name]) => remove_subscription::work(*kind, *name),
         ("ack_event", [name, _, event]) => ack_event::work(*name, *event),

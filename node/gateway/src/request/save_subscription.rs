@@ -1,5 +1,8 @@
 //! `{save_subscription, S, Type, Selector, Name, StartFrom, Pid | undefined}`, call or cast: creates a
 //! subscription, or binds it to another process, and answers `{ok, Key}`.
+//!
+//! A map of options may follow, as the published guides have it: `pool_size` limits how many emitters
+//! share the events of a subscription without a subscriber. Other keys have no meaning here.
 
 use super::{Change, Work, name};
 use crate::delivery::definition::Definition;
@@ -13,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn work(
     [kind, selector, subscription, start_from, subscriber]: [Term<'_>; 5],
+    options: Option<Term<'_>>,
     generation: Generation,
 ) -> Result<Work, Refusal> {
     let subscription = name("subscription name", subscription)?;
@@ -24,7 +28,7 @@ pub(super) fn work(
         name: subscription.to_vec(),
         start_from: start_from.as_bytes().to_vec(),
         created_at: now_ms(),
-        pool_size: 1,
+        pool_size: pool_size(options)?,
         generation,
         subscriber: pid(subscriber)?,
     };
@@ -34,6 +38,19 @@ pub(super) fn work(
         start,
         definition,
     }))))
+}
+
+fn pool_size(options: Option<Term<'_>>) -> Result<u64, Refusal> {
+    let Some(options) = options else { return Ok(0) };
+    let wrong = |argument, problem: &str| Refusal::argument(argument, problem);
+    let options = options
+        .as_map()
+        .ok_or_else(|| wrong("options", "give a map, which may be empty"))?;
+    let Some(size) = options.get("pool_size") else {
+        return Ok(0);
+    };
+    let size = size.as_u64().filter(|size| *size > 0);
+    size.ok_or_else(|| wrong("pool_size", "give an integer of 1 and above"))
 }
 
 /// The raw pid of a subscriber; empty for none.
