@@ -18,6 +18,7 @@
 //! - `record`: small rows beside the events; [`key`]: their keys
 //! - `codec`, `terms`: integers; the terms under which an event is found
 //! - `guard`: a damaged page is an error
+//! - [`verify`]: checks everything offline; `pages`: the database's file, page by page
 
 mod apply;
 mod base;
@@ -35,6 +36,7 @@ pub mod key;
 mod memtable;
 mod meta;
 mod outcome;
+mod pages;
 mod postings;
 mod published;
 mod record;
@@ -43,6 +45,7 @@ pub mod store;
 mod tables;
 mod terms;
 pub mod usual;
+pub mod verify;
 pub mod view;
 mod window;
 
