@@ -4,6 +4,10 @@
 //! [`File`], so that a test can make the n-th write fail, the disk full, an fsync lie, or the power
 //! fail between any two of these calls. It is small on purpose: a call that nobody makes is not here.
 
+mod read_only;
+
+pub use read_only::ReadOnlyDisk;
+
 use std::fmt::Debug;
 use std::fs;
 use std::io;

@@ -9,15 +9,17 @@
 //! - [`raft`]: openraft's log and state machine on ours
 //! - [`wal`]: the write-ahead log
 //! - [`lock`]: one server for one directory
+//! - [`verify`]: checks everything offline
 
 pub mod lock;
 pub mod raft;
 pub mod replica;
+pub mod verify;
 pub mod wal;
 
 use std::sync::Arc;
 
-pub use esdb_disk::{Disk, File, RealDisk};
+pub use esdb_disk::{Disk, File, ReadOnlyDisk, RealDisk};
 pub use replica::Replica;
 pub use replica::open::OpenError;
 pub use replica::status::{State, Status};

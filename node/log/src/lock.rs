@@ -44,6 +44,27 @@ pub enum LockError {
 }
 
 impl Lock {
+    /// Locks the directory `dir` for somebody who only looks, and changes nothing. `None` if nobody has
+    /// ever used it.
+    pub fn look(disk: &dyn Disk, dir: &Path) -> Result<Option<Self>, LockError> {
+        let path = dir.join(NAME);
+        let failed = |source| LockError::Io {
+            path: path.clone(),
+            source,
+        };
+        match disk.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(failed(source)),
+            Ok(file) => match file.try_lock().map_err(failed)? {
+                true => Ok(Some(Self { _file: file })),
+                false => {
+                    let holder = holder(&*file);
+                    Err(LockError::InUse { path, holder })
+                }
+            },
+        }
+    }
+
     /// Locks the directory `dir`.
     pub fn take(disk: &dyn Disk, dir: &Path) -> Result<Self, LockError> {
         let path = dir.join(NAME);

@@ -82,6 +82,19 @@ impl Meta {
 
     /// Reads the file of the store `uuid`.
     pub fn load(disk: &dyn Disk, dir: &Path, uuid: [u8; 16]) -> Result<Self, WalError> {
+        let meta = Self::read(disk, dir)?;
+        match meta.uuid == uuid {
+            true => Ok(meta),
+            false => Err(WalError::OtherStore {
+                path: dir.join(NAME),
+                found: meta.uuid,
+                expected: uuid,
+            }),
+        }
+    }
+
+    /// Reads the file of whichever store.
+    pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, WalError> {
         let path = dir.join(NAME);
         let foreign = |reason: &str| WalError::Foreign {
             path: path.clone(),
@@ -102,15 +115,7 @@ impl Meta {
         if u32_at(&bytes, 8) != Some(VERSION) {
             return Err(foreign("written in a format this version does not know"));
         }
-        let meta = Self::decode(&bytes).ok_or_else(|| foreign("its checksum does not match"))?;
-        if meta.uuid != uuid {
-            return Err(WalError::OtherStore {
-                path,
-                found: meta.uuid,
-                expected: uuid,
-            });
-        }
-        Ok(meta)
+        Self::decode(&bytes).ok_or_else(|| foreign("its checksum does not match"))
     }
 
     fn encode(&self) -> Vec<u8> {

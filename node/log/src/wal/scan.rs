@@ -60,25 +60,30 @@ pub fn walk(segment: &mut Segment, bytes: &Bytes, stop: u64) -> Option<Position>
 
 /// Judges what follows the good records of the newest segment.
 pub fn rest(segment: &Segment, bytes: &Bytes) -> Result<Rest, WalError> {
-    let tail = bytes.get(segment.end as usize..).unwrap_or_default();
+    judge(bytes, segment.epoch, segment.end, segment.next_index()).ok_or_else(|| damaged(segment))
+}
+
+/// Judges what follows good records in the newest segment: from `offset` on, where the entry `index`
+/// should begin. `None`: it was durable, and is damaged.
+pub fn judge(segment: &Bytes, epoch: u64, offset: u64, index: u64) -> Option<Rest> {
+    let start = offset as usize;
+    let tail = segment.get(start..).unwrap_or_default();
     let Some(last) = last_used(tail) else {
-        return Ok(Rest::Zeros);
+        return Some(Rest::Zeros);
     };
-    let index = segment.next_index();
     for step in (0..=last).step_by(ALIGN) {
-        let offset = segment.end as usize + step;
         // Most of a tail is zeros or payload: look only where a header could be. All of it, since a
         // blank's begins with zeros; none is zeros up to its kind.
         if tail.get(step..step + HEADER) == Some([0; HEADER].as_slice()) {
             continue;
         }
-        if let Some(record) = record::get(bytes, offset, segment.epoch)
+        if let Some(record) = record::get(segment, start + step, epoch)
             && (record.durable_below > index || step == 0)
         {
-            return Err(damaged(segment));
+            return None;
         }
     }
-    Ok(Rest::Torn(last as u64 + 1))
+    Some(Rest::Torn(last as u64 + 1))
 }
 
 /// Offset of the last byte that is not zero. Whole blocks are compared: a new segment is 64 MiB of

@@ -102,6 +102,20 @@ impl Segment {
         number: u64,
         uuid: [u8; 16],
     ) -> Result<Self, WalError> {
+        Self::open_of(disk, dir, number, Some(uuid))
+    }
+
+    /// Opens the segment `number`, of whichever store.
+    pub fn open_any(disk: &dyn Disk, dir: &Path, number: u64) -> Result<Self, WalError> {
+        Self::open_of(disk, dir, number, None)
+    }
+
+    fn open_of(
+        disk: &dyn Disk,
+        dir: &Path,
+        number: u64,
+        uuid: Option<[u8; 16]>,
+    ) -> Result<Self, WalError> {
         let path = dir.join(name(number));
         let file = disk
             .open(&path)
@@ -125,11 +139,11 @@ impl Segment {
         }
         let decoded =
             decode(&header).ok_or_else(|| foreign("its header's checksum does not match"))?;
-        if decoded.uuid != uuid {
+        if let Some(expected) = uuid.filter(|uuid| decoded.uuid != *uuid) {
             return Err(WalError::OtherStore {
                 path,
                 found: decoded.uuid,
-                expected: uuid,
+                expected,
             });
         }
         if decoded.number != number {

@@ -27,6 +27,16 @@ pub enum Report {
     },
 }
 
+impl Report {
+    /// A note about a file or directory.
+    pub fn note(path: &Path, what: impl Into<String>) -> Self {
+        Report::Note {
+            path: path.to_owned(),
+            what: what.into(),
+        }
+    }
+}
+
 /// A place that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
