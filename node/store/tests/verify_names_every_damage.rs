@@ -13,7 +13,7 @@ use redb::{Database, Key, ReadableTable, TableDefinition};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use support::{Event, Logged, Seen};
+use support::{Event, Logged, Seen, put, records};
 use twox_hash::XxHash3_64;
 
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
@@ -21,6 +21,7 @@ const STREAMS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("streams
 const RUNS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("runs");
 const POSTINGS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("postings");
 const BLOCKS: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("blocks");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const PAGE: usize = 4096;
 const LARGEST_PAGE: usize = 4 * PAGE;
@@ -42,6 +43,12 @@ fn filled() -> tempfile::TempDir {
             logged.append(&format!("stream-{}", n % 23), Expected::Any, &events);
         }
         logged.delete(&format!("stream-{}", round * 4));
+        let keys: Vec<String> = (0..20 + round).map(|n| format!("key-{n}")).collect();
+        let puts: Vec<_> = keys
+            .iter()
+            .map(|key| put(1 + (round % 3) as u8, key, "value"))
+            .collect();
+        logged.apply(&[records(&puts)]);
         logged.store.checkpoint().unwrap();
     }
     logged.dir
@@ -198,6 +205,7 @@ fn every_row_that_is_missing_is_named() {
         ("runs", remove_each(dir.path(), RUNS)),
         ("postings", remove_each(dir.path(), POSTINGS)),
         ("blocks", remove_each(dir.path(), BLOCKS)),
+        ("records", remove_each(dir.path(), RECORDS)),
         ("meta", remove_each(dir.path(), META)),
     ] {
         assert!(rows.len() > 1, "{table}");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use esdb_log::{Options, Replica};
+use esdb_log::{Options, Replica, verify};
 use esdb_store::Outcome;
 use esdb_testing::disk::{Image, MemoryDisk, Note, Step};
 use esdb_testing::model::Model;
@@ -185,6 +185,7 @@ impl Plan {
         submitted: usize,
     ) -> Result<usize, String> {
         let disk = MemoryDisk::from(image.clone());
+        self.verify(&disk)?;
         let replica = open(&disk, &self.dir)?;
         let view = replica.view();
         let mut first = None;
@@ -201,6 +202,21 @@ impl Plan {
             "it holds none of {acknowledged} to {submitted} commands; compared with {}",
             first.unwrap_or_default()
         ))
+    }
+
+    /// Nothing that a power cut leaves counts as damage.
+    fn verify(&self, disk: &MemoryDisk) -> Result<(), String> {
+        let mut damages = Vec::new();
+        let checked = verify::store(disk, &self.dir, &mut |report| {
+            if let verify::Report::Damage(damage) = report {
+                damages.push(damage.to_string());
+            }
+        });
+        checked.map_err(|error| error.to_string())?;
+        match damages.is_empty() {
+            true => Ok(()),
+            false => Err(format!("verify finds damage: {damages:?}")),
+        }
     }
 
     /// Opens the store on an image that holds so many commands, and executes those up to `until`.

@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::checker::{Checker, Known, Wrong};
 use super::report::show;
-use crate::meta::{HEADER, STATE, State, parse_header};
+use crate::meta::{HEADER, Header, STATE, State, parse_header};
 use crate::pages::tree::Order;
 use crate::tables::IN_META;
 
@@ -14,13 +14,17 @@ pub(super) const TABLE: Known = Known {
 };
 
 /// Checks both rows; answers what they say, as far as it can be read.
-pub(super) fn check(checker: &mut Checker<'_>) -> (Option<[u8; 16]>, Option<State>) {
-    let (mut header, mut state) = (None, None);
+pub(super) fn check(checker: &mut Checker<'_>) -> (Option<Header>, Option<State>) {
+    let (mut header, mut state) = (None::<Header>, None);
     let whole = checker.rows(&TABLE, &mut |key, value| {
         if key == HEADER.as_bytes() {
             header = Some(parse_header(value).map_err(Wrong)?);
         } else if key == STATE.as_bytes() {
-            state = Some(State::open(value)?);
+            // The header comes first.
+            state = Some(match header.is_some_and(|header| header.outdated) {
+                true => State::open_outdated(value)?,
+                false => State::open(value)?,
+            });
         } else {
             return Err("this version has no such row".into());
         }

@@ -10,7 +10,7 @@
 //!
 //! # Layout
 //! - one file a table, with one function that checks it: `events` fills the books; `streams`, `runs`,
-//!   `postings`, `blocks`, `meta` are compared with them
+//!   `postings`, `blocks`, `meta` are compared with them; `records` stands for itself
 //! - `books`: what the events say; `index`: comparing a table that leads to events
 //! - `checker`: walking a table; [`report`]: what is told of it
 
@@ -21,6 +21,7 @@ mod events;
 mod index;
 mod meta;
 mod postings;
+mod records;
 pub mod report;
 mod runs;
 mod streams;
@@ -35,12 +36,13 @@ use report::{Damage, Report};
 use std::path::Path;
 
 /// All tables.
-const TABLES: [Known; 6] = [
+const TABLES: [Known; 7] = [
     events::TABLE,
     streams::TABLE,
     runs::INDEX.table,
     postings::INDEX.table,
     blocks::TABLE,
+    records::TABLE,
     meta::TABLE,
 ];
 
@@ -86,9 +88,13 @@ fn check(checker: &mut Checker<'_>) -> Checkpoint {
     if let Some(state) = &state {
         meta::compare(checker, &books, state);
     }
+    // The format before had none.
+    if header.is_none_or(|header| !header.outdated) {
+        records::check(checker, state.as_ref());
+    }
     checker.check_the_rest(&TABLES.map(|table| table.name));
     Checkpoint {
-        uuid: header,
+        uuid: header.map(|header| header.uuid),
         applied: state.map(|state| state.applied.last),
         events: books.events(),
         streams: books.streams.len() as u64,
