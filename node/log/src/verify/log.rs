@@ -222,14 +222,20 @@ impl Check<'_> {
                 self.damage(Damage::of_file(self.dir, what));
             }
         }
-        let vote = meta.and_then(|meta| meta.vote).map_or(0, |vote| vote.term);
-        if let Some(last) = walk.last.filter(|last| last.term > vote) {
-            let what = format!(
-                "it says that term {vote} was voted in, but entry {} is of term {}",
-                last.index, last.term
-            );
-            self.damage(Damage::of_file(&self.dir.join(meta::NAME), what));
-        }
+        let Some((meta, last)) = meta.zip(walk.last) else {
+            return;
+        };
+        let what = match meta.vote {
+            // A log begins with two entries, and only then with the vote.
+            None if last.index <= 1 => return,
+            None => "it knows of no vote, but there are entries".to_owned(),
+            Some(vote) if vote.term >= last.term => return,
+            Some(vote) => format!(
+                "it says that term {} was voted in, but entry {} is of term {}",
+                vote.term, last.index, last.term
+            ),
+        };
+        self.damage(Damage::of_file(&self.dir.join(meta::NAME), what));
     }
 }
 
