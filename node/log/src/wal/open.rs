@@ -54,6 +54,7 @@ impl Wal {
         }
         if let Some(index) = meta.truncating {
             complete_truncation(&*disk, dir, &mut meta, index)?;
+            numbers.retain(|number| *number <= meta.newest);
         }
         let mut segments = open_segments(&*disk, dir, &meta, &numbers)?;
         let (mut last, cut) = walk(&mut segments, &meta)?;
