@@ -6,7 +6,8 @@
 %% for each name the results of all rounds, in the order of the rounds
 -type results() :: #{bench_work:name() => [bench_load:result()]}.
 -type spread() :: {Median :: float(), Min :: float(), Max :: float()}.
--type goal() :: {ratio_at_most | ratio_at_least | rate_at_least, number()}.
+-type goal() :: 
+    {ratio_at_most | ratio_at_least | rate_at_least | p99_at_most, number()}.
 -type row() :: #{
     title := string(), name := bench_work:name(), yardstick := string(), unit := string(),
     rate := spread(), p50 := spread(), p99 := spread(),
@@ -19,10 +20,11 @@
 -spec names() -> [bench_work:name()].
 names() ->
     [
-        fdatasync, append_1, echo_1, version_1, append_long,
-        version_50, echo_50, append_50,
-        batch_1, encode, batch_10,
-        forward, transfer, backward
+        fdatasync, append_1, echo_1, version_1, append_long, append_watched,
+        echo_10, append_10, version_50, echo_50, append_50, echo_100, append_100,
+        batch_1, small_batch_10, encode, batch_10, large_batch_10,
+        forward, transfer, backward, forward_1000, transfer_1000, by_type, by_tag, global,
+        replay, replay_sent, latency, live_1, live_100
     ].
 
 %% The goals are those of the design for a machine with two cores.
@@ -38,11 +40,30 @@ definitions() ->
         {version_50, "get_version, 50 clients", "calls/s", Echo50, []},
         {append_1, "append 1 event, 1 client", "calls/s", RoundTrip, [{ratio_at_most, 1.3}]},
         {append_long, "  to a stream of 20,000", "calls/s", RoundTrip, [{ratio_at_most, 1.3}]},
+        {append_watched, "  with 10,000 subscriptions", "calls/s", {"append 1, without", p50, [append_1]},
+            [{ratio_at_most, 1.5}]},
+        {append_10, "append 1 event, 10 clients", "calls/s", {"echo calls, 10 clients", rate, [echo_10]}, []},
         {append_50, "append 1 event, 50 clients", "calls/s", Echo50, [{ratio_at_least, 0.7}]},
+        {append_100, "append 1 event, 100 clients", "calls/s",
+            {"echo calls, 100 clients", rate, [echo_100]}, [{ratio_at_least, 0.7}]},
+        {small_batch_10, "append 10 events, 10 clients", "events/s", Encode, []},
+        {large_batch_10, "append 1000 events, 10 clients", "events/s", Encode, []},
         {batch_1, "append 100 events, 1 client", "events/s", Encode, []},
         {batch_10, "append 100 events, 10 clients", "events/s", Encode, [{rate_at_least, 250000}]},
         {forward, "read forward by 100, 1 client", "events/s", Transfer, ReadGoals},
-        {backward, "read backward by 100, 1 client", "events/s", Transfer, ReadGoals}
+        {backward, "read backward by 100, 1 client", "events/s", Transfer, ReadGoals},
+        {forward_1000, "read forward by 1000, 1 client", "events/s",
+            {"equal lists from a BEAM node", rate, [transfer_1000]}, ReadGoals},
+        {by_type, "read by type, 100", "events/s", Transfer, []},
+        {by_tag, "read by tag, 100", "events/s", Transfer, []},
+        {global, "read globally, 100", "events/s", Transfer, []},
+        {replay, "replay to a subscriber", "events/s",
+            {"the same terms sent by a BEAM node", rate, [replay_sent]}, [{rate_at_least, 750000}]},
+        {latency, "reply of an append to message", "", Echo1, [{p99_at_most, 2000}]},
+        {live_1, "live events, 1 subscriber", "events/s",
+            {"the same terms sent by a BEAM node", rate, [replay_sent]}, []},
+        {live_100, "live events, 100 subscribers", "events/s",
+            {"the same terms sent by a BEAM node", rate, [replay_sent]}, []}
     ].
 
 -spec rows(results()) -> [row()].
@@ -53,6 +74,7 @@ row({Name, Title, Unit, {Yardstick, By, Parts}, Goals}, Results) ->
     Own = values(By, Name, Results),
     Against = sum([values(By, Part, Results) || Part <- Parts]),
     Rate = spread(values(rate, Name, Results)),
+    P99 = spread(values(p99, Name, Results)),
     Ratio = spread([O / A || {O, A} <- lists:zip(Own, Against)]),
     #{
         name => Name,
@@ -61,22 +83,23 @@ row({Name, Title, Unit, {Yardstick, By, Parts}, Goals}, Results) ->
         yardstick => Yardstick,
         rate => Rate,
         p50 => spread(values(p50, Name, Results)),
-        p99 => spread(values(p99, Name, Results)),
+        p99 => P99,
         against => spread(Against),
         by => By,
         ratio => Ratio,
         goals => Goals,
-        reached => reached(Goals, median(Ratio), median(Rate))
+        reached => reached(Goals, median(Ratio), median(Rate), median(P99))
     }.
 
-reached([], _, _) ->
+reached([], _, _, _) ->
     none;
-reached(Goals, Ratio, Rate) ->
+reached(Goals, Ratio, Rate, P99) ->
     lists:all(
         fun
             ({ratio_at_most, Most}) -> Ratio =< Most;
             ({ratio_at_least, Least}) -> Ratio >= Least;
-            ({rate_at_least, Least}) -> Rate >= Least
+            ({rate_at_least, Least}) -> Rate >= Least;
+            ({p99_at_most, Most}) -> P99 =< Most
         end,
         Goals
     ).
@@ -140,6 +163,7 @@ goals(Goals) -> lists:join(", ", [goal(Goal) || Goal <- Goals]).
 
 goal({ratio_at_most, Most}) -> io_lib:format("<= ~.2f", [float(Most)]);
 goal({ratio_at_least, Least}) -> io_lib:format(">= ~.2f", [float(Least)]);
+goal({p99_at_most, Most}) -> ["p99 <= ", esdb_print:number(Most), " us"];
 goal({rate_at_least, Least}) -> [">= ", esdb_print:number(Least), "/s"].
 
 reached(none) -> "";

@@ -5,9 +5,12 @@
 -export([prepare/2, measure/3]).
 
 -type name() ::
-    fdatasync | echo_1 | echo_50 | encode | transfer
+    fdatasync | echo_1 | echo_10 | echo_50 | echo_100 | encode | transfer | transfer_1000
     | version_1 | version_50
-    | append_1 | append_long | append_50 | batch_1 | batch_10 | forward | backward.
+    | append_1 | append_long | append_10 | append_50 | append_100
+    | batch_1 | batch_10 | small_batch_10 | large_batch_10
+    | forward | backward | forward_1000 | by_type | by_tag | global
+    | replay | replay_sent | latency | live_1 | live_100 | append_watched.
 -export_type([name/0]).
 
 -define(STORE, default_store).
@@ -35,7 +38,13 @@ prepare(EchoNode, Dir) ->
     fill(Store, ?LONG_STREAM, ?LONG_EVENTS),
     {ok, Events} = gen_server:call(Store, {stream_forward, ?STORE, ?READ_STREAM, 0, ?BATCH}),
     ?BATCH = length(Events),
-    ok = gen_server:call(Echo, {keep, Events}).
+    ok = gen_server:call(Echo, {keep, Events}),
+    Tagged = [
+        #{event_type => <<"tagged">>, data => #{payload => rand:bytes(?PAYLOAD)}, tags => [<<"tagged">>]}
+     || _ <- lists:seq(1, ?BATCH)
+    ],
+    {ok, _} = gen_server:call(Store, {append_events, ?STORE, <<"tagged">>, Tagged}, ?CALL_MS),
+    ok.
 
 fill(Store, Stream, Number) ->
     Request = append(Stream, ?BATCH),
@@ -48,7 +57,17 @@ fill(Store, Stream, Number) ->
 -spec measure(name(), non_neg_integer(), pos_integer()) -> bench_load:result().
 measure(Name, Round, Milliseconds) ->
     Peers = persistent_term:get(?MODULE),
-    bench_load:run(Milliseconds, clients(Name, Round, Peers)).
+    case Name of
+        append_watched ->
+            bench_delivery:watched(Peers, fun() ->
+                bench_load:run(Milliseconds, clients(append_1, 1000 + Round, Peers))
+            end);
+        _ ->
+            case lists:member(Name, [replay, replay_sent, latency, live_1, live_100]) of
+                true -> bench_delivery:measure(Name, Peers);
+                false -> bench_load:run(Milliseconds, clients(Name, Round, Peers))
+            end
+    end.
 
 clients(fdatasync, _, #{dir := Dir}) ->
     [{fun sync/1, {open(filename:join(Dir, "fdatasync")), 0}}];
@@ -61,8 +80,14 @@ clients(encode, _, _) ->
     [{Encode, Request}];
 clients(echo_1, Round, #{echo := Echo}) ->
     appenders(Echo, "echo", Round, 1, 1);
+clients(echo_10, Round, #{echo := Echo}) ->
+    appenders(Echo, "echo", Round, 10, 1);
 clients(echo_50, Round, #{echo := Echo}) ->
     appenders(Echo, "echo", Round, 50, 1);
+clients(echo_100, Round, #{echo := Echo}) ->
+    appenders(Echo, "echo", Round, 100, 1);
+clients(transfer_1000, _, #{echo := Echo}) ->
+    [{fun(_) -> taken(gen_server:call(Echo, transfer_1000, ?CALL_MS)) end, 0}];
 clients(transfer, _, #{echo := Echo}) ->
     [{fun(N) -> read(Echo, stream_forward, N, N + ?BATCH) end, 0}];
 clients(version_1, _, #{store := Store}) ->
@@ -71,8 +96,34 @@ clients(version_50, _, #{store := Store}) ->
     lists:duplicate(50, version(Store));
 clients(append_1, Round, #{store := Store}) ->
     appenders(Store, "append-1", Round, 1, 1);
+clients(append_10, Round, #{store := Store}) ->
+    appenders(Store, "append-10", Round, 10, 1);
 clients(append_50, Round, #{store := Store}) ->
     appenders(Store, "append-50", Round, 50, 1);
+clients(append_100, Round, #{store := Store}) ->
+    appenders(Store, "append-100", Round, 100, 1);
+clients(small_batch_10, Round, #{store := Store}) ->
+    appenders(Store, "small-10", Round, 10, 10);
+clients(large_batch_10, Round, #{store := Store}) ->
+    appenders(Store, "large-10", Round, 10, 1000);
+clients(forward_1000, _, #{store := Store}) ->
+    Next = fun(N) -> (N + 1000) rem ?READ_EVENTS end,
+    [
+        {
+            fun(N) ->
+                Request = {stream_forward, ?STORE, ?READ_STREAM, N, 1000},
+                {ok, Events} = gen_server:call(Store, Request, ?CALL_MS),
+                {Next(N), length(Events)}
+            end,
+            0
+        }
+    ];
+clients(by_type, _, #{store := Store}) ->
+    asking(Store, {read_by_event_types, ?STORE, [<<"measured">>], ?BATCH});
+clients(by_tag, _, #{store := Store}) ->
+    asking(Store, {read_by_tags, ?STORE, [<<"tagged">>], any, ?BATCH});
+clients(global, _, #{store := Store}) ->
+    asking(Store, {read_all_global, ?STORE, 5000, ?BATCH});
 clients(append_long, _, #{store := Store}) ->
     [appender(Store, ?LONG_STREAM, 1)];
 clients(batch_1, Round, #{store := Store}) ->
@@ -94,6 +145,13 @@ appenders(Server, Prefix, Round, Clients, Batch) ->
         appender(Server, list_to_binary(io_lib:format("~s-~b-~b", [Prefix, Round, N])), Batch)
      || N <- lists:seq(1, Clients)
     ].
+
+%% the same request again and again
+asking(Store, Request) ->
+    [{fun(_) -> taken(gen_server:call(Store, Request, ?CALL_MS)) end, 0}].
+
+taken({ok, Events}) ->
+    {0, length(Events)}.
 
 %% a request that neither writes nor reads an event: what the way to the store and back costs
 version(Server) ->

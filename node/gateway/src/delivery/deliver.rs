@@ -18,8 +18,8 @@ use std::time::Duration;
 
 /// Events of one message at most.
 pub(super) const MESSAGE: Room = Room {
-    events: 250,
-    bytes: 256 << 10,
+    events: 500,
+    bytes: 512 << 10,
 };
 /// How long progress may be unknown to the log while nothing presses.
 pub(super) const SAVE_AFTER: Duration = Duration::from_millis(250);

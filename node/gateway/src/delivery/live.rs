@@ -29,6 +29,8 @@ const QUEUE: Room = Room {
 pub(crate) struct Live {
     replica: Replica,
     state: Mutex<State>,
+    /// The first subscription has joined.
+    begun: Notify,
 }
 
 struct State {
@@ -72,6 +74,7 @@ impl Live {
         Live {
             replica,
             state: Mutex::new(state),
+            begun: Notify::new(),
         }
     }
 
@@ -89,6 +92,11 @@ impl Live {
     pub(crate) async fn run(self: Arc<Self>) {
         let mut head = self.replica.head();
         loop {
+            // Where nobody has joined, appends shall not wake this task.
+            while self.state.lock().queues.is_empty() {
+                self.begun.notified().await;
+            }
+            head.mark_unchanged();
             if let Err(error) = self.hand_out() {
                 // They meet the same error where they read, and say so.
                 tracing::error!(%error, "new events cannot be read");
@@ -176,6 +184,7 @@ impl Live {
         state.index.insert(key, selector.clone());
         state.queues.insert(key, queue.clone());
         drop(state);
+        self.begun.notify_one();
         // What was committed in between belongs to it, and nothing may follow to wake the task.
         if let Err(error) = self.hand_out() {
             tracing::error!(%error, "new events cannot be read");
