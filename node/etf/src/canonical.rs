@@ -72,6 +72,10 @@ pub(crate) fn canonical(term: Term<'_>, limit: usize) -> Option<Cow<'_, [u8]>> {
 impl<'a> Walk<'a> {
     /// Reads one head and writes it. Answers whether a term is complete with it.
     fn read(&mut self) -> Option<bool> {
+        // `[|Tail]`, which is `Tail`, wherever it stands.
+        while self.cursor.rest().starts_with(&[tag::LIST, 0, 0, 0, 0]) {
+            self.cursor.head::<false>().ok()?;
+        }
         let (at, start) = (self.cursor.at(), self.cursor.rest());
         let terms = self.cursor.head::<false>().ok()?;
         let head = start.get(..self.cursor.at() - at)?;
@@ -107,8 +111,6 @@ impl<'a> Walk<'a> {
     /// Writes a term, or the head of one that contains others, which is then open.
     fn term(&mut self, head: &'a [u8], terms: u64) -> Option<bool> {
         let open = match head.first()? {
-            // `[|Tail]`, which is `Tail`.
-            &tag::LIST if terms == 1 => Some(Open::Sequence(1)),
             &tag::LIST => {
                 put::list(&mut self.out, 0);
                 Some(Open::List {

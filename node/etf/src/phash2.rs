@@ -76,6 +76,12 @@ pub(crate) fn phash2(bytes: &[u8]) -> u32 {
 impl<'a> Walk<'a> {
     /// Reads one head. Answers whether a term is complete with it.
     fn read(&mut self) -> bool {
+        // `[|Tail]`, which is `Tail`, wherever it stands.
+        while self.cursor.rest().starts_with(&[tag::LIST, 0, 0, 0, 0]) {
+            if self.cursor.head::<false>().is_err() {
+                return true;
+            }
+        }
         let (at, start) = (self.cursor.at(), self.cursor.rest());
         let Ok(terms) = self.cursor.head::<false>() else {
             return true;

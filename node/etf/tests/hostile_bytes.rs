@@ -143,7 +143,8 @@ fn nested(levels: usize, open: &[u8], close: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-const NESTINGS: [(&[u8], &[u8]); 7] = [
+const NESTINGS: [(&[u8], &[u8]); 8] = [
+    (&[108, 0, 0, 0, 0], &[]),
     (&[104, 1], &[]),
     (&[108, 0, 0, 0, 1], &[106]),
     (&[108, 0, 0, 0, 1, 97, 1], &[]),
@@ -161,6 +162,15 @@ fn a_million_levels_are_read_without_recursion_or_allocation() {
         assert_eq!(used.count_total, 0);
         let missing = bytes.get(..bytes.len() - 1).expect("not empty");
         assert!(matches!(Term::parse(missing), Err(Error::Truncated { .. })));
+        // Comparing with something short costs little, however deep the term is.
+        let used = measure(|| {
+            let _is_short = Term::parse(&bytes).map(|term| term.canonical(1000));
+        });
+        assert!(
+            used.bytes_max < 128 << 10,
+            "{} bytes for {open:?}",
+            used.bytes_max
+        );
         // The check of keys holds what is open around a key, to a fixed depth.
         let mut result = Ok(());
         let used = measure(|| result = Term::parse(&bytes).and_then(Term::check_keys));

@@ -35,8 +35,28 @@ pub fn read(bytes: &[u8]) -> Result<(), Error> {
         (Ok(()), again) => assert_eq!(again, Ok(()), "{bytes:?}"),
         (Err(_), again) => assert!(again.is_err(), "{bytes:?}"),
     }
+    if keys.is_ok() {
+        one_spelling(term, rebuilt);
+    }
     let mut third = Vec::new();
     rebuild(rebuilt, &mut third);
     assert_eq!(third, again, "{bytes:?}");
     keys
+}
+
+/// Two spellings of one term have one canonical spelling and one hash.
+fn one_spelling(one: Term<'_>, other: Term<'_>) {
+    let len = one.as_bytes().len() as u64;
+    let mut canonical = None;
+    let used = measure(|| canonical = one.canonical(usize::MAX));
+    assert!(
+        used.bytes_max <= 64 * len + 64,
+        "{} of {len} bytes",
+        used.bytes_max
+    );
+    assert_eq!(canonical, other.canonical(usize::MAX), "{one:?}");
+    assert_eq!(one.phash2(), other.phash2(), "{one:?}");
+    let canonical = canonical.expect("any number of bytes");
+    assert_eq!(one.canonical(canonical.len()).as_ref(), Some(&canonical));
+    assert_eq!(one.canonical(canonical.len() - 1), None);
 }
