@@ -12,12 +12,21 @@ mod common;
 #[path = "../../../tests/recorded/recorded.rs"]
 mod recorded;
 
+use allocation_counter::measure;
 use common::dice::Dice;
 use common::frames::{pid_of, valid_frames};
 use common::listener::{Listener, OLD_WORKER};
+use common::raw_peer::RawPeer;
+use common::{COOKIE, free_port};
 use esdb_dist::probe::NODE;
+use esdb_dist::{Config, Cookie, Node};
 use esdb_etf::put;
 use recorded::{mutations, recorded};
+use tokio::io::AsyncWriteExt;
+use tokio::runtime::Builder;
+
+/// What a connection has at least: room for one read, and its tasks.
+const READ_BUFFER: u64 = 128 << 10;
 
 /// Those that were recorded, and those that OTP 25 does not send.
 fn frames() -> Vec<Vec<u8>> {
@@ -212,6 +221,43 @@ fn frames_beyond_the_limit() {
             "{} bytes for {claimed}",
             used.bytes_max
         );
+    }
+}
+
+/// Of a frame of 64 MiB, as the length says, so much comes that buffers have just grown.
+#[test]
+fn frames_that_do_not_end() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut config = Config::new("node@127.0.0.1", Cookie::new(COOKIE));
+    (config.register, config.listen_port) = (false, free_port());
+    let port = config.listen_port;
+    let _node = runtime.block_on(Node::start(config)).unwrap();
+    for sent in [100 << 10, (256 << 10) + 1, (1 << 20) + 1, (4 << 20) + 1] {
+        let mut peer = runtime.block_on(async {
+            let mut peer = RawPeer::reach(port, "peer@127.0.0.1").await;
+            let hello = peer.hello();
+            peer.shake(&hello).await;
+            peer
+        });
+        let chunk = vec![106; 64 << 10];
+        let used = measure(|| {
+            runtime.block_on(async {
+                let stream = &mut peer.stream;
+                stream
+                    .write_all(&(64u32 << 20).to_be_bytes())
+                    .await
+                    .unwrap();
+                for at in (0..sent).step_by(chunk.len()) {
+                    let rest = &chunk[..chunk.len().min(sent - at)];
+                    stream.write_all(rest).await.unwrap();
+                }
+                // The node sees the end only behind everything else.
+                stream.shutdown().await.unwrap();
+                while peer.next_frame().await.is_some() {}
+            });
+        });
+        let most = 4 * sent as u64 + READ_BUFFER;
+        assert!(used.bytes_max <= most, "{} of {sent}", used.bytes_max);
     }
 }
 

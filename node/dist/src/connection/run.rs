@@ -72,8 +72,7 @@ async fn read(shared: Arc<Shared>, connection: Connection, stream: Arc<TcpStream
         if let Err(error) = stream.readable().await {
             return error.to_string();
         }
-        // Makes room for what is missing of a large frame, but not for more than has come already.
-        buffer.reserve(missing(&buffer).min(buffer.len()).max(READ));
+        make_room(&mut buffer);
         match stream.try_read_buf(&mut buffer) {
             Ok(0) => return "closed by the peer".to_owned(),
             Ok(_) => connection.heard(),
@@ -92,6 +91,14 @@ async fn read(shared: Arc<Shared>, connection: Connection, stream: Arc<TcpStream
             connection.0.outbox.moved().await;
             connection.heard();
         }
+    }
+}
+
+/// Makes room for the next read when there is little: for what is missing of a large frame, but for no
+/// more than has come already, so that a length that lies costs nothing.
+fn make_room(buffer: &mut BytesMut) {
+    if buffer.capacity() - buffer.len() < READ {
+        buffer.reserve(missing(buffer).min(buffer.len()).max(READ));
     }
 }
 
