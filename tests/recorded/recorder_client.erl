@@ -54,6 +54,15 @@ requests(Worker) ->
             {save_subscription, [by_stream, Stream, <<"a name">>, 0, self()]},
             {ack_event, [Stream, <<"a name">>, self(), event(1)]},
             {remove_subscription, [by_stream, Stream, <<"a name">>]},
+            {open_subscription, [<<"mine">>, options()]},
+            {ack_subscription, [<<"mine">>, self(), {up_to, 1}]},
+            {nack_subscription, [<<"mine">>, self(), [2, 3], {park, #{why => broken}}]},
+            {subscription_window, [<<"mine">>, self(), 10]},
+            {await_position, [<<"mine">>, 1, 1000]},
+            {reset_subscription, [<<"mine">>, 0]},
+            {replay_parked, [<<"mine">>, all]},
+            {close_subscription, [<<"mine">>, self()]},
+            {delete_subscription, [<<"mine">>]},
             {record_snapshot, [<<"source">>, Stream, 1, #{data => #{total => 1}}]},
             {read_snapshot, [<<"source">>, Stream, 1]},
             {list_snapshots, [any, any]},
@@ -66,6 +75,20 @@ requests(Worker) ->
     {ok, _} = Call({list_stores}),
     {error, not_found} = Call({remove_store, no_store}),
     ok.
+
+options() ->
+    #{
+        type => by_event_payload,
+        selector => #{<<"order">> => {gt, 1}, price => '_'},
+        start_from => origin,
+        window => 10,
+        max_consumers => 2,
+        max_attempts => 3,
+        buffer => 100,
+        when_full => drop_oldest,
+        warn_at => 50,
+        heartbeat => 1000
+    }.
 
 event(N) ->
     #{

@@ -162,6 +162,27 @@ fn names_in_lists() {
 }
 
 #[test]
+fn positions_in_lists() {
+    let pid = |out: &mut Vec<u8>| {
+        out.extend([
+            88, 119, 3, b'a', b'@', b'b', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1,
+        ]);
+    };
+    let position = |out: &mut Vec<u8>| put::integer(out, 7);
+    for (count, refused) in [(10_000, false), (10_001, true), (1_000_000, true)] {
+        let positions = |out: &mut Vec<u8>| list(out, count, &position);
+        let request = tuple("ack_subscription", &[&stream, &pid, &positions]);
+        assert_eq!(is_refused(&request), refused);
+    }
+    // A list of bytes, as a string.
+    let positions = |out: &mut Vec<u8>| out.extend([&[107, 255, 255], &[7; 65_535][..]].concat());
+    assert!(is_refused(&tuple(
+        "ack_subscription",
+        &[&stream, &pid, &positions]
+    )));
+}
+
+#[test]
 fn requests_of_many_elements() {
     let mut out = Vec::new();
     put::tuple(&mut out, 1_000_000);

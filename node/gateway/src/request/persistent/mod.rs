@@ -17,6 +17,11 @@ use esdb_dist::Connection;
 use esdb_etf::{Kind, Term, put};
 use std::time::Duration;
 
+/// Most events in flight to one consumer.
+const MAX_WINDOW: usize = 10_000;
+/// Largest reason for which an event is put aside, in bytes of External Term Format.
+const MAX_REASON: usize = 64 << 10;
+
 /// A request that was understood.
 pub(crate) enum Request {
     /// To let a consumer in.
@@ -133,9 +138,13 @@ fn consumer(term: Term<'_>) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// A position, or a list of some.
+/// A position, or a list of no more than can be in flight.
 fn positions(term: Term<'_>) -> Result<Vec<u64>, Refusal> {
     match term.as_proper_list() {
+        Some(list) if list.len() > MAX_WINDOW => Err(Refusal::argument(
+            "position",
+            format!("there are {}; give {MAX_WINDOW} at most", list.len()),
+        )),
         Some(list) => list.map(|one| non_negative("position", one)).collect(),
         None => Ok(vec![non_negative("position", term)?]),
     }
@@ -151,12 +160,26 @@ fn acknowledged(term: Term<'_>) -> Result<Events, Refusal> {
     }
 }
 
+/// Put aside for this reason, which is kept and shown.
+fn parked(reason: Term<'_>) -> Result<Fate, Refusal> {
+    let wrong = |problem| Err(Refusal::argument("reason", problem));
+    let bytes = reason.as_bytes();
+    if bytes.len() > MAX_REASON {
+        return wrong(format!(
+            "it has {} bytes; give {MAX_REASON} at most",
+            bytes.len()
+        ));
+    }
+    match reason.check_keys() {
+        Ok(()) => Ok(Fate::Park(bytes.to_vec())),
+        Err(error) => wrong(error.to_string()),
+    }
+}
+
 /// `retry`, `skip` or `{park, Reason}`.
 fn parse_fate(term: Term<'_>) -> Result<Fate, Refusal> {
     match term.as_array() {
-        Some([label, reason]) if label.is_atom("park") => {
-            Ok(Fate::Park(reason.as_bytes().to_vec()))
-        }
+        Some([label, reason]) if label.is_atom("park") => parked(reason),
         _ if term.is_atom("retry") => Ok(Fate::Retry),
         _ if term.is_atom("skip") => Ok(Fate::Skip),
         _ => Err(Refusal::argument(

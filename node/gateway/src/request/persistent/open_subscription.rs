@@ -2,15 +2,15 @@
 //! not there; `Options` is a map with atoms as keys, each of which may be left out.
 
 use super::super::{name, non_negative};
-use super::Request;
+use super::{MAX_WINDOW, Request};
 use crate::delivery::start::Start;
 use crate::persistent::definition::{Definition, WHEN_FULL};
 use crate::persistent::registry::Opening;
 use crate::refusal::Refusal;
 use esdb_etf::{Map, Term, put};
 
-/// Most events in flight to one consumer.
-const MAX_WINDOW: u64 = 10_000;
+/// Longest time between two heartbeats in milliseconds: a day.
+const MAX_HEARTBEAT: u64 = 24 * 60 * 60 * 1000;
 /// What may be given.
 const OPTIONS: [&str; 11] = [
     "consumer",
@@ -49,10 +49,10 @@ pub(super) fn parse(subscription: Term<'_>, options: Term<'_>) -> Result<Request
         selector: raw("selector", everything),
         max_consumers: number("max_consumers", 1)?.max(1),
         max_attempts: number("max_attempts", 5)?,
-        buffer: number("buffer", 1_000)?.clamp(1, MAX_WINDOW),
+        buffer: number("buffer", 1_000)?.clamp(1, MAX_WINDOW as u64),
         when_full: when_full(options)?,
         warn_at: number("warn_at", 0)?,
-        heartbeat_ms: number("heartbeat", 5_000)?,
+        heartbeat_ms: heartbeat(number("heartbeat", 5_000)?)?,
     };
     let selector = definition.selector().map_err(Refusal::InvalidFilter)?;
     let start = match options.get("start_from") {
@@ -74,10 +74,20 @@ pub(super) fn parse(subscription: Term<'_>, options: Term<'_>) -> Result<Request
 pub(super) fn window(term: Term<'_>) -> Result<usize, Refusal> {
     let events = non_negative("window", term)?;
     match usize::try_from(events) {
-        Ok(window) if events <= MAX_WINDOW => Ok(window),
+        Ok(window) if window <= MAX_WINDOW => Ok(window),
         _ => Err(Refusal::argument(
             "window",
             format!("{events} are more than {MAX_WINDOW} events"),
+        )),
+    }
+}
+
+fn heartbeat(milliseconds: u64) -> Result<u64, Refusal> {
+    match milliseconds {
+        0..=MAX_HEARTBEAT => Ok(milliseconds),
+        _ => Err(Refusal::argument(
+            "heartbeat",
+            format!("give milliseconds, {MAX_HEARTBEAT} at most, or 0 for none"),
         )),
     }
 }
