@@ -69,17 +69,7 @@ impl Refusal {
 /// `{error, {invalid_filter, Reason}}` alone, too; the others cast.
 pub(crate) fn refused(out: &mut Vec<u8>, refusal: &Refusal) {
     if let Refusal::InvalidFilter(invalid) = refusal {
-        return match invalid.reason {
-            // As published.
-            "invalid_stream" => {
-                put::tuple(out, 2);
-                put::atom(out, "error");
-                put::tuple(out, 2);
-                put::atom(out, refusal.name());
-                put::atom(out, invalid.reason);
-            }
-            reason => dressed(out, refusal.name(), reason, &invalid.text),
-        };
+        return dressed(out, refusal.name(), invalid.reason, &invalid.text);
     }
     dressed(
         out,
