@@ -28,6 +28,9 @@ torture: setup build  ## kill -9 under load, 100 times in a row; then the engine
 	tests/torture/run
 	tests/torture/engine
 
+fuzz:  ## fuzz each target for a million executions; needs cargo-fuzz and the nightly toolchain
+	tests/fuzz/run
+
 lint:  ## formatting and clippy, warnings as errors
 	tests/bin/lint
 
@@ -36,4 +39,4 @@ fmt:  ## format the Rust sources
 
 include native/native.mk
 
-.PHONY: help setup build demo test test-otp run bench torture lint fmt
+.PHONY: help setup build demo test test-otp run bench torture fuzz lint fmt
