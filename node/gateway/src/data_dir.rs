@@ -8,7 +8,7 @@
 use crate::identity::{self, Identity};
 use esdb_log::lock::{Lock, LockError};
 use esdb_log::replica::open::LOG;
-use esdb_log::{Disk, RealDisk};
+use esdb_log::{Disk, OpenError, RealDisk, Replica};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -31,6 +31,67 @@ pub struct StoreDir {
     pub path: PathBuf,
     /// The options it was created with: a raw term, as the client gave it.
     pub options: Vec<u8>,
+    /// What its other files must say that they belong to; `None` if it was created by a version that
+    /// did not note it.
+    pub uuid: Option<[u8; 16]>,
+}
+
+impl StoreDir {
+    /// Opens the store that is there, or was just made. Blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`], also if the directory holds another store's files.
+    pub fn open(&self, mut options: esdb_log::Options) -> Result<Replica, OpenError> {
+        options.store.uuid = self.uuid;
+        Replica::open(&self.path, options)
+    }
+}
+
+/// What a data directory holds.
+#[derive(Debug, Default)]
+pub struct Stores {
+    /// The stores, by name.
+    pub stores: BTreeMap<String, StoreDir>,
+    /// Directories that cannot be told to be one store's, and why.
+    pub refused: Vec<(PathBuf, DataDirError)>,
+}
+
+impl Stores {
+    fn add(&mut self, path: PathBuf, identity: Identity) {
+        let Identity {
+            uuid,
+            name,
+            options,
+        } = identity;
+        let store = StoreDir {
+            path,
+            options,
+            uuid,
+        };
+        // To serve either would be to lose what the other one has.
+        match self.stores.get(&name) {
+            Some(other) => {
+                let paths = [other.path.clone(), store.path.clone()];
+                let error = DataDirError::Twice { name, paths };
+                self.refused.push((store.path, error));
+            }
+            None => drop(self.stores.insert(name, store)),
+        }
+    }
+
+    /// Takes out the first directory of each name that has more than one.
+    fn refuse_copies(&mut self) {
+        let copies = self.refused.iter().filter_map(|(_, error)| match error {
+            DataDirError::Twice { name, paths } => Some((name.clone(), paths.clone())),
+            _ => None,
+        });
+        for (name, paths) in copies.collect::<Vec<_>>() {
+            if let Some(store) = self.stores.remove(&name) {
+                let error = DataDirError::Twice { name, paths };
+                self.refused.push((store.path, error));
+            }
+        }
+    }
 }
 
 /// Why a data directory cannot be used.
@@ -114,34 +175,38 @@ impl DataDir {
         }
     }
 
-    /// Every store that is there, by name.
+    /// Every store that is there. One that cannot be told from another is none.
     ///
     /// # Errors
-    /// [`DataDirError`].
-    pub fn stores(&self) -> Result<BTreeMap<String, StoreDir>, DataDirError> {
-        let mut stores = BTreeMap::new();
+    /// [`DataDirError::Io`] if they cannot be listed.
+    pub fn stores(&self) -> Result<Stores, DataDirError> {
+        let mut found = Stores::default();
         let names = self.disk.read_dir(&self.stores);
-        for name in names.map_err(at(&self.stores))? {
-            let path = self.stores.join(name);
+        let mut names = names.map_err(at(&self.stores))?;
+        names.sort();
+        for path in names.iter().map(|name| self.stores.join(name)) {
             if identity::creation_was_cut_short(&*self.disk, &path) {
                 continue;
             }
-            let Identity { name, options } = identity::read(&*self.disk, &path)?;
-            // Whoever made it may have been killed before the file's name was durable: without it,
-            // what is built upon it now would be nobody's.
-            let names = self.disk.read_dir(&path).map_err(at(&path))?;
-            if !names.iter().any(|name| name == LOG) {
-                sync(&*self.disk, &path)?;
-            }
-            let store = StoreDir { path, options };
-            // To serve either would be to lose what the other one has.
-            if let Some(other) = stores.insert(name.clone(), store.clone()) {
-                let mut paths = [other.path, store.path];
-                paths.sort();
-                return Err(DataDirError::Twice { name, paths });
+            match self.identify(&path) {
+                Ok(identity) => found.add(path, identity),
+                Err(error) => found.refused.push((path, error)),
             }
         }
-        Ok(stores)
+        found.refuse_copies();
+        Ok(found)
+    }
+
+    /// Which store a directory holds.
+    fn identify(&self, path: &Path) -> Result<Identity, DataDirError> {
+        let identity = identity::read(&*self.disk, path)?;
+        // Whoever made it may have been killed before the file's name was durable: without it, what is
+        // built upon it now would be nobody's.
+        let names = self.disk.read_dir(path).map_err(at(path))?;
+        if !names.iter().any(|name| name == LOG) {
+            sync(&*self.disk, path)?;
+        }
+        Ok(identity)
     }
 
     /// Makes the directory of a store that is not there.
@@ -158,17 +223,14 @@ impl DataDir {
             let problem = "it is there already, and holds a store of another name";
             return Err(DataDirError::Identity { path, problem });
         }
-        let options = options.to_vec();
-        identity::write(
-            disk,
-            &path,
-            &Identity {
-                name: name.to_owned(),
-                options: options.clone(),
-            },
-        )?;
+        let uuid = uuid::Uuid::now_v7().into_bytes();
+        identity::write(disk, &path, uuid, name, options)?;
         sync(disk, &self.stores)?;
-        Ok(StoreDir { path, options })
+        Ok(StoreDir {
+            path,
+            options: options.to_vec(),
+            uuid: Some(uuid),
+        })
     }
 
     /// Takes a closed store out of the directory, durably; returns where its files are now, for the
@@ -256,7 +318,7 @@ mod tests {
             .map(|n| data_dir.create(n, &[106]).unwrap())
             .collect();
         drop(data_dir);
-        let found = DataDir::open(dir.path()).unwrap().stores().unwrap();
+        let found = DataDir::open(dir.path()).unwrap().stores().unwrap().stores;
         assert_eq!(found.len(), 3);
         names
             .iter()
@@ -273,14 +335,23 @@ mod tests {
             .unwrap()
             .path
             .join("STORE");
+        data_dir.create("other", &[106]).unwrap();
         let whole = fs::read(&file).unwrap();
+        let check = |what: &str| {
+            let Stores { stores, refused } = data_dir.stores().unwrap();
+            assert!(stores.keys().eq(["other"]), "{what}");
+            assert!(
+                refused.len() == 1 && refused[0].0.ends_with("orders"),
+                "{what}"
+            );
+        };
         for byte in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[byte] ^= 1;
             fs::write(&file, &damaged).unwrap();
-            assert!(data_dir.stores().is_err(), "byte {byte}");
+            check(&format!("byte {byte}"));
             fs::write(&file, &whole[..byte]).unwrap();
-            assert!(data_dir.stores().is_err(), "cut at {byte}");
+            check(&format!("cut at {byte}"));
         }
     }
 
@@ -290,7 +361,7 @@ mod tests {
         let data_dir = DataDir::open(dir.path()).unwrap();
         let store = data_dir.create("orders", &[106]).unwrap();
         let aside = data_dir.remove(&store.path).unwrap();
-        assert!(aside.exists() && data_dir.stores().unwrap().is_empty());
+        assert!(aside.exists() && data_dir.stores().unwrap().stores.is_empty());
         drop(data_dir);
         DataDir::open(dir.path()).unwrap();
         assert!(!aside.exists());
@@ -304,10 +375,16 @@ mod tests {
         let copy = store.path.with_file_name("backup");
         fs::create_dir(&copy).unwrap();
         fs::copy(store.path.join("STORE"), copy.join("STORE")).unwrap();
-        let error = data_dir.stores().expect_err("two of one name");
-        let named =
-            matches!(&error, DataDirError::Twice { paths, .. } if *paths == [copy, store.path]);
-        assert!(named, "{error}");
+        data_dir.create("other", &[106]).unwrap();
+        let Stores { stores, refused } = data_dir.stores().unwrap();
+        assert!(stores.keys().eq(["other"]));
+        assert_eq!(refused.len(), 2);
+        let both = [copy, store.path];
+        for (path, error) in refused {
+            assert!(both.contains(&path));
+            let named = matches!(&error, DataDirError::Twice { paths, .. } if *paths == both);
+            assert!(named, "{error}");
+        }
         data_dir
             .create("backup", &[106])
             .expect_err("would rename what the copy holds");

@@ -55,6 +55,19 @@ enum Slot {
     /// Its store is being created or removed.
     Busy,
     Serving(Arc<ServedStore>),
+    /// It did not open.
+    Refused(RefusedStore),
+}
+
+/// A store that is there and did not open.
+#[derive(Debug, Clone)]
+pub struct RefusedStore {
+    /// Its name, or that of its directory if it could not be told.
+    pub name: String,
+    /// Where its files are.
+    pub path: PathBuf,
+    /// Why it did not open.
+    pub reason: String,
 }
 
 /// Why a store cannot be served.
@@ -169,7 +182,7 @@ impl Gateway {
     pub(crate) fn store(&self, name: &str) -> Option<Arc<ServedStore>> {
         match self.0.stores.read().get(name)? {
             Slot::Serving(store) => Some(store.clone()),
-            Slot::Busy => None,
+            Slot::Busy | Slot::Refused(_) => None,
         }
     }
 
@@ -177,9 +190,26 @@ impl Gateway {
     pub(crate) fn stores(&self) -> Vec<Arc<ServedStore>> {
         let serving = |slot: &Slot| match slot {
             Slot::Serving(store) => Some(store.clone()),
-            Slot::Busy => None,
+            Slot::Busy | Slot::Refused(_) => None,
         };
         self.0.stores.read().values().filter_map(serving).collect()
+    }
+
+    /// Keeps the name of a store that did not open, so that no other one gets it, and tells of it.
+    pub fn refuse(&self, store: RefusedStore) {
+        let mut stores = self.0.stores.write();
+        stores
+            .entry(store.name.clone())
+            .or_insert(Slot::Refused(store));
+    }
+
+    /// The stores that did not open, by name.
+    pub(crate) fn refused(&self) -> Vec<RefusedStore> {
+        let refused = |slot: &Slot| match slot {
+            Slot::Refused(store) => Some(store.clone()),
+            Slot::Busy | Slot::Serving(_) => None,
+        };
+        self.0.stores.read().values().filter_map(refused).collect()
     }
 
     /// Serves `replica`, whose files are in `directory`, under `name` from now on. Clients find it
@@ -236,7 +266,7 @@ impl Gateway {
             return Err(StoreError::AlreadyExists(name.to_owned()));
         }
         let directory = self.0.data_dir.create(name, options)?;
-        match Replica::open(&directory.path, self.0.settings.store.clone()) {
+        match directory.open(self.0.settings.store.clone()) {
             Ok(replica) => Ok((directory, replica)),
             Err(error) => Err(StoreError::Open {
                 path: directory.path,

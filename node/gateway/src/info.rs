@@ -1,6 +1,6 @@
 //! What the server says about itself: `rs_esdb:info/0` and `{list_stores}`.
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, RefusedStore};
 use crate::served::ServedStore;
 use esdb_dist::ConnectionInfo;
 use esdb_etf::{Term, put};
@@ -16,7 +16,17 @@ pub(crate) fn put(out: &mut Vec<u8>, gateway: &Gateway) {
             put::binary(out, env!("CARGO_PKG_VERSION").as_bytes());
         });
         fields.put("stores", |out| {
-            list(out, &gateway.stores(), |out, store| store_info(out, store));
+            let refused = gateway.refused().into_iter().map(Err);
+            let stores: Vec<_> = gateway
+                .stores()
+                .into_iter()
+                .map(Ok)
+                .chain(refused)
+                .collect();
+            list(out, &stores, |out, store| match store {
+                Ok(served) => store_info(out, served),
+                Err(refused) => refused_info(out, refused),
+            });
         });
         fields.put("connections", |out| {
             list(out, &gateway.connections(), connection_info);
@@ -142,6 +152,19 @@ fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
             format!("the clock is {seconds:.1} s behind the last event's time")
         });
         fields.put("clock", |out| text_or_undefined(out, behind));
+    });
+}
+
+/// One store that did not open, with the fields of [`store_info`] that say so.
+fn refused_info(out: &mut Vec<u8>, store: &RefusedStore) {
+    map(out, |fields| {
+        fields.put("name", |out| put::atom(out, &store.name));
+        fields.put("directory", |out| {
+            put::binary(out, store.path.to_string_lossy().as_bytes());
+        });
+        fields.put("state", |out| put::atom(out, "refused"));
+        fields.put("reason", |out| put::binary(out, store.reason.as_bytes()));
+        fields.put("conflict", |out| put::atom(out, "undefined"));
     });
 }
 

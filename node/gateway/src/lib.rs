@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`gateway`]: the stores that are served, their workers and groups
-//! - [`data_dir`], `identity`: their directories
+//! - [`data_dir`], `identity`: their directories; [`verify`]: checking them offline
 //! - `offer`: whether clients can find a store; `rivals`: other servers that offer one of that name
 //! - `lifecycle`: requests about stores themselves
 //! - `worker`: one process: envelope in, answer out
@@ -24,6 +24,7 @@ pub mod data_dir;
 pub mod gateway;
 #[cfg(feature = "probe")]
 pub mod probe;
+pub mod verify;
 
 mod asked;
 mod calls;
@@ -49,6 +50,6 @@ mod served;
 mod snapshot;
 mod worker;
 
-pub use data_dir::{DataDir, DataDirError, StoreDir};
-pub use gateway::{Gateway, Settings, StoreError};
+pub use data_dir::{DataDir, DataDirError, StoreDir, Stores};
+pub use gateway::{Gateway, RefusedStore, Settings, StoreError};
 pub use generation::MAX_STORE_NAME;

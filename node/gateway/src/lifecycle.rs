@@ -73,6 +73,11 @@ impl Request {
                     let serving = store.replica.status().state == State::Serving;
                     put::atom(out, if serving { "running" } else { "stopped" });
                 }
+                None if gateway.refused().iter().any(|store| store.name == name) => {
+                    put::tuple(out, 2);
+                    put::atom(out, "ok");
+                    put::atom(out, "stopped");
+                }
                 None => error(out, "not_found"),
             },
             Request::Config(name) => match gateway.store(&name) {

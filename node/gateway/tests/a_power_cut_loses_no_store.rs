@@ -3,7 +3,7 @@
 //! directory can always be opened.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use esdb_gateway::DataDir;
+use esdb_gateway::{DataDir, StoreDir};
 use esdb_log::{Options, Replica};
 use esdb_store::Expected;
 use esdb_testing::crash::Walk;
@@ -56,21 +56,21 @@ fn stores_after(requests: usize) -> Stores {
     stores
 }
 
-fn open(disk: &MemoryDisk, dir: &Path) -> Replica {
+fn open(disk: &MemoryDisk, store: &StoreDir) -> Replica {
     let mut options = Options {
         disk: Arc::new(disk.clone()),
         ..Options::default()
     };
     options.wal.first_segment = 4096;
-    Replica::open(dir, options).unwrap()
+    store.open(options).unwrap()
 }
 
 /// A server: opens what is there, and serves the requests from this one on.
 fn serve(disk: &MemoryDisk, first: usize) {
     let data_dir = DataDir::open_on(Arc::new(disk.clone()), Path::new(DATA)).unwrap();
     let mut stores = BTreeMap::new();
-    for (name, store) in data_dir.stores().unwrap() {
-        stores.insert(name, (open(disk, &store.path), store.path));
+    for (name, store) in data_dir.stores().unwrap().stores {
+        stores.insert(name, (open(disk, &store), store.path));
     }
     disk.note(Note::Submitted(first));
     disk.note(Note::Acknowledged(first));
@@ -78,8 +78,8 @@ fn serve(disk: &MemoryDisk, first: usize) {
         disk.note(Note::Submitted(nth));
         match request {
             Create(name) => {
-                let path = data_dir.create(name, OPTIONS).unwrap().path;
-                stores.insert(name.to_owned(), (open(disk, &path), path));
+                let store = data_dir.create(name, OPTIONS).unwrap();
+                stores.insert(name.to_owned(), (open(disk, &store), store.path));
             }
             Append(name) => append_one(&stores[name].0),
             Remove(name) => {
@@ -110,9 +110,10 @@ fn examine(image: &Image, walk: &Walk, what: &str) -> usize {
     let data_dir = data_dir.unwrap_or_else(|error| panic!("{what}: {error}"));
     let found = data_dir.stores();
     let found = found.unwrap_or_else(|error| panic!("{what}: {error}"));
-    let stores = found.into_iter().map(|(name, store)| {
+    assert!(found.refused.is_empty(), "{what}: {:?}", found.refused);
+    let stores = found.stores.into_iter().map(|(name, store)| {
         assert_eq!(store.options, OPTIONS);
-        (name, open(&disk, &store.path).view().next_position())
+        (name, open(&disk, &store).view().next_position())
     });
     let stores: Stores = stores.collect();
     let mut counts = (walk.acknowledged..=walk.submitted).rev();

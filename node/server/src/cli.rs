@@ -27,6 +27,13 @@ pub(crate) enum Command {
     /// Connects to it as a node of its cluster, so it needs the same cookie. Fails if the server does
     /// not answer, or one of its stores does not serve or is in conflict with another server's.
     Status(StatusOptions),
+    /// Check the files of stores that no server has open.
+    ///
+    /// Checks every checksum, every index against the events, and whether the files belong together, and
+    /// changes nothing. Prints one line for each damaged place, and one for each store; progress goes
+    /// to standard error. Exits with 0 if all is intact, 1 if something is damaged, 2 if nothing could
+    /// be checked.
+    Verify(VerifyOptions),
 }
 
 /// Which cluster, and its secret.
@@ -127,6 +134,13 @@ pub(crate) struct LimitOptions {
     /// Seconds that a handshake may take [default: 5]
     #[arg(long, env = "RS_ESDB_HANDSHAKE_SECONDS", value_name = "SECONDS")]
     pub(crate) handshake_seconds: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyOptions {
+    /// A data directory, or the directory of one store in it
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Args)]

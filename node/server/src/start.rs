@@ -2,11 +2,12 @@
 
 use crate::cli::StartOptions;
 use crate::config::Config;
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use esdb_dist::Node;
-use esdb_gateway::{DataDir, Gateway, Settings, StoreDir};
+use esdb_gateway::{DataDir, Gateway, RefusedStore, Settings, StoreDir, Stores};
 use esdb_log::Replica;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -30,23 +31,64 @@ pub(crate) fn run(options: StartOptions) -> Result<()> {
         .block_on(serve(config, data_dir, stores))
 }
 
-/// A store that is open and not served yet.
-type Opened = (String, StoreDir, Replica);
+/// What the data directory holds, opened and not served yet.
+#[derive(Default)]
+struct Opened {
+    stores: Vec<(String, StoreDir, Replica)>,
+    refused: Vec<RefusedStore>,
+}
 
-/// Opens the stores that are there, and makes those of the configuration that are not.
-fn open_stores(config: &Config, data_dir: &DataDir) -> Result<Vec<Opened>> {
-    let mut stores = data_dir.stores()?;
+impl Opened {
+    fn refuse(&mut self, name: String, path: &Path, reason: &dyn std::fmt::Display) {
+        let reason = reason.to_string();
+        tracing::error!("store {name} is not served: {reason}");
+        self.refused.push(RefusedStore {
+            name,
+            path: path.to_owned(),
+            reason,
+        });
+    }
+}
+
+/// Opens the stores that are there, and makes those of the configuration that are not. One that does
+/// not open keeps no other from being served; only when none does, nor could be made, it is an error.
+fn open_stores(config: &Config, data_dir: &DataDir) -> Result<Opened> {
+    let Stores {
+        mut stores,
+        refused,
+    } = data_dir.stores()?;
+    let mut opened = Opened::default();
+    for (path, error) in &refused {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        opened.refuse(name.into_owned(), path, error);
+    }
     for name in &config.stores {
-        if !stores.contains_key(name) {
-            stores.insert(name.clone(), data_dir.create(name, NO_OPTIONS)?);
+        if stores.contains_key(name) {
+            continue;
+        }
+        // It may be the one that could not be told to be this.
+        if let Some((path, error)) = refused.first() {
+            let reason = format!("{} may hold it: {error}", path.display());
+            opened.refuse(name.clone(), path, &reason);
+            continue;
+        }
+        stores.insert(name.clone(), data_dir.create(name, NO_OPTIONS)?);
+    }
+    for (name, directory) in stores {
+        match directory.open(replica_options(config)) {
+            Ok(replica) => opened.stores.push((name, directory, replica)),
+            Err(error) => opened.refuse(name, &directory.path, &error),
         }
     }
-    let open = |(name, directory): (String, StoreDir)| {
-        let replica = Replica::open(&directory.path, replica_options(config))
-            .with_context(|| format!("store {name} in {}", directory.path.display()))?;
-        Ok((name, directory, replica))
-    };
-    stores.into_iter().map(open).collect()
+    match opened.refused.first() {
+        Some(RefusedStore { name, path, reason }) if opened.stores.is_empty() => {
+            bail!(
+                "no store can be served: store {name} in {}: {reason}",
+                path.display()
+            )
+        }
+        _ => Ok(opened),
+    }
 }
 
 fn replica_options(config: &Config) -> esdb_log::Options {
@@ -59,7 +101,7 @@ fn replica_options(config: &Config) -> esdb_log::Options {
     options
 }
 
-async fn serve(config: Config, data_dir: DataDir, stores: Vec<Opened>) -> Result<()> {
+async fn serve(config: Config, data_dir: DataDir, opened: Opened) -> Result<()> {
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -73,7 +115,11 @@ async fn serve(config: Config, data_dir: DataDir, stores: Vec<Opened>) -> Result
     };
     let gateway = Gateway::new(node.clone(), data_dir, settings);
     let mut names = Vec::new();
-    for (name, directory, replica) in stores {
+    opened
+        .refused
+        .into_iter()
+        .for_each(|store| gateway.refuse(store));
+    for (name, directory, replica) in opened.stores {
         gateway.serve(&name, directory, replica)?;
         names.push(name);
     }

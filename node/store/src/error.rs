@@ -23,6 +23,21 @@ pub enum StoreError {
         /// What was found instead.
         reason: String,
     },
+    /// The file is another store's.
+    #[error(
+        "{path} belongs to the store {}, but this directory holds the store {}; the files of two \
+         stores were mixed: put each back where it was",
+        hex(found),
+        hex(expected)
+    )]
+    OtherStore {
+        /// The file.
+        path: PathBuf,
+        /// The store the file names.
+        found: [u8; 16],
+        /// The store of this directory.
+        expected: [u8; 16],
+    },
     /// Bytes on disk are not what was written.
     #[error("table {table} is damaged at key {key}: {what}")]
     Damaged {
@@ -51,10 +66,15 @@ pub enum StoreError {
     Stopped(String),
 }
 
+/// Lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl StoreError {
     /// Damage in `table` at `key`.
     pub(crate) fn damaged(table: &'static str, key: &[u8], what: &'static str) -> Self {
-        let key = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = hex(key);
         StoreError::Damaged { table, key, what }
     }
 

@@ -23,6 +23,9 @@ pub struct Options {
     /// Bytes of the database's page cache; half as much again may be taken by retry windows.
     /// Default 64 MiB.
     pub cache_bytes: usize,
+    /// The UUID of a store that is created, and the one that a store that is there must have. Default
+    /// none: random, and any.
+    pub uuid: Option<[u8; 16]>,
 }
 
 impl Default for Options {
@@ -30,6 +33,7 @@ impl Default for Options {
         Self {
             memtable_bytes: 64 << 20,
             cache_bytes: 64 << 20,
+            uuid: None,
         }
     }
 }

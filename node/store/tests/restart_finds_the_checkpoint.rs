@@ -95,6 +95,7 @@ fn memory_says_when_it_wants_one() {
     let options = Options {
         memtable_bytes: 4_000,
         cache_bytes: 1 << 20,
+        uuid: None,
     };
     let store = Store::open(dir.path(), options).unwrap();
     let mut logged = Logged {

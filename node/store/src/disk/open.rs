@@ -75,7 +75,8 @@ pub(crate) fn open(
     builder.set_cache_size(options.cache_bytes);
     let names = files.read_dir(dir).map_err(in_dir)?;
     if !names.iter().any(|name| name == FILE) {
-        return begin(files, dir, &names, &builder, health);
+        let uuid = options.uuid.unwrap_or_else(random_uuid);
+        return begin(files, dir, &names, &builder, uuid, health);
     }
     // Whoever gave it its name may have been killed before the name was durable.
     files.sync_dir(dir).map_err(in_dir)?;
@@ -108,6 +109,13 @@ pub(crate) fn open(
         None => return Err(format("it has no header".to_owned())),
     };
     drop(read);
+    if let Some(expected) = options.uuid.filter(|uuid| *uuid != header.uuid) {
+        return Err(StoreError::OtherStore {
+            path,
+            found: header.uuid,
+            expected,
+        });
+    }
     if header.outdated {
         upgrade(&database, header.uuid)?;
     }
@@ -141,6 +149,7 @@ fn begin(
     dir: &Path,
     names: &[String],
     builder: &Builder,
+    uuid: [u8; 16],
     health: &Arc<Health>,
 ) -> Result<(Handle, [u8; 16]), StoreError> {
     let in_dir = |source| StoreError::Directory {
@@ -155,7 +164,7 @@ fn begin(
     let path = dir.join(FILE);
     let backend = Backend::unfinished(file, &path, health);
     let database = builder.create_with_backend(backend.clone())?;
-    let uuid = create(&database)?;
+    create(&database, uuid)?;
     backend.finish().map_err(in_dir)?;
     files.rename(&unfinished, &path).map_err(in_dir)?;
     // The file's name must be as durable as what is in it.
@@ -164,8 +173,7 @@ fn begin(
 }
 
 /// Writes header, state and empty tables.
-fn create(database: &Database) -> Result<[u8; 16], StoreError> {
-    let uuid = random_uuid();
+fn create(database: &Database, uuid: [u8; 16]) -> Result<(), StoreError> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     {
@@ -182,7 +190,7 @@ fn create(database: &Database) -> Result<[u8; 16], StoreError> {
         transaction.open_table(RECORDS)?;
     }
     transaction.commit()?;
-    Ok(uuid)
+    Ok(())
 }
 
 /// A version 4 UUID. Hasher keys come from the operating system's random numbers, and each hasher

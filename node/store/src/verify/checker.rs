@@ -109,7 +109,10 @@ impl<'a> Checker<'a> {
     /// whole.
     pub fn rows(&mut self, table: &Known, row: CheckRow<'_>) -> bool {
         match self.tables.get(table.name).cloned() {
-            Some(tree) => self.walk(&tree, table.order, &|key| table.place(key), row),
+            Some(tree) => {
+                let name = format!("table {}", table.name);
+                self.walk(&tree, &name, table.order, &|key| table.place(key), row)
+            }
             None => {
                 self.damage(format!("table {}", table.name), "it is missing");
                 false
@@ -121,8 +124,9 @@ impl<'a> Checker<'a> {
     /// not `known`.
     pub fn check_the_rest(&mut self, known: &[&str]) {
         for (name, tree) in std::mem::take(&mut self.internal) {
-            let show = |_: &[u8]| format!("the database's own table {name}");
-            self.walk(&tree, Order::Unknown, &show, &mut |_, _| Ok(()));
+            let name = format!("the database's own table {name}");
+            let show = |_: &[u8]| name.clone();
+            self.walk(&tree, &name, Order::Unknown, &show, &mut |_, _| Ok(()));
         }
         for name in std::mem::take(&mut self.tables).into_keys() {
             if !known.contains(&&*name) {
@@ -134,6 +138,7 @@ impl<'a> Checker<'a> {
     fn walk(
         &mut self,
         tree: &Tree,
+        name: &str,
         order: Order,
         place: &dyn Fn(&[u8]) -> String,
         row: CheckRow<'_>,
@@ -167,7 +172,7 @@ impl<'a> Checker<'a> {
                 (Some(above), Some(upto)) => format!("{} up to {}", place(above), place(upto)),
                 (Some(above), None) => format!("{} and what follows", place(above)),
                 (None, Some(upto)) => format!("up to {}", place(upto)),
-                (None, None) => "all of it".to_owned(),
+                (None, None) => format!("all of {name}"),
             };
             (report.borrow_mut())(Report::Damage(Damage::of_page(path, bad, Some(place))));
         };
