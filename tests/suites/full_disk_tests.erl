@@ -8,17 +8,25 @@
 -define(LIMIT, "8192").
 
 full_disk_test_() ->
-    {"nothing is acknowledged that a full disk did not take", {timeout, 60, fun full_disk/0}}.
+    [
+        {"nothing is acknowledged that a full disk did not take", {timeout, 60, fun full_disk/0}},
+        {"stores come and go on a full disk", {timeout, 60, fun with_a_small_disk/0}}
+    ].
 
 full_disk() ->
     Limit = "trap '' XFSZ; ulimit -f " ++ ?LIMIT ++ "; exec \"$@\"",
     Client = esdb_peer:start(),
-    Options = #{connect => [esdb_peer:node(Client)], launcher => ["/bin/sh", "-c", Limit, "sh"]},
+    Options = #{
+        connect => [esdb_peer:node(Client)],
+        launcher => ["/bin/sh", "-c", Limit, "sh"],
+        %% the log goes on in small segments: it is the checkpoints that have no room
+        args => ["--memtable-mib", "1"]
+    },
     Server = esdb_server:start(Options),
     ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
     {Acknowledged, Name, Text} = esdb_peer:run(Client, fun() -> fill(0) end),
     ?assert(Acknowledged > 5),
-    ?assert(lists:member(Name, [disk_full, store_stopped])),
+    ?assertEqual(disk_full, Name),
     ?assertNotEqual(<<>>, Text),
     %% what is there can still be read
     ?assertEqual(Acknowledged, esdb_peer:run(Client, fun() -> length(read()) end)),
@@ -34,6 +42,74 @@ full_disk() ->
     ?assertEqual({ok, length(Numbers)}, esdb_peer:run(Client, fun() -> append(length(Numbers)) end)),
     esdb_server:close(Again),
     esdb_peer:stop(Client).
+
+%% A file system of 3 MiB, where the suite may mount one.
+with_a_small_disk() ->
+    Dir = esdb_sandbox:dir("small"),
+    ok = filelib:ensure_dir(filename:join(Dir, "x")),
+    case run("mount -t tmpfs -o size=3m tmpfs " ++ Dir) of
+        ok ->
+            try
+                stores_come_and_go(Dir)
+            after
+                ok = run("umount -l " ++ Dir)
+            end;
+        {error, Text} ->
+            io:format(user, "  not tried, no file system can be mounted: ~s~n", [Text])
+    end.
+
+stores_come_and_go(Dir) ->
+    Client = esdb_peer:start(),
+    Server = esdb_server:start(#{
+        connect => [esdb_peer:node(Client)], dir => filename:join(Dir, "data")
+    }),
+    Ask = fun(Request) ->
+        esdb_peer:run(Client, fun() -> gen_server:call(esdb_client:worker(old, ?STORE), Request) end)
+    end,
+    Filler = filename:join(Dir, "filler"),
+    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
+    [ok = Ask({create_store, Name, []}) || Name <- [to_go, to_go_too]],
+    {ok, 0} = esdb_peer:run(Client, fun() -> append(0) end),
+    %% Not even a store fits.
+    ok = take(Filler, 100),
+    {error, {_, Text}} = Ask({create_store, new, []}),
+    ?assertNotEqual(nomatch, string:find(Text, "No space left")),
+    ?assertEqual([?STORE, to_go, to_go_too], listed(Ask)),
+    %% Nothing at all fits; what is there can be taken away.
+    ok = take(Filler, 0),
+    {_, Refusal, _} = esdb_peer:run(Client, fun() -> fill(1) end),
+    ?assertEqual(disk_full, Refusal),
+    [?assertEqual(ok, Ask({remove_store, Name})) || Name <- [to_go, to_go_too]],
+    ?assertEqual([?STORE], listed(Ask)),
+    %% Its room is for others.
+    esdb_wait:until(fun() -> Ask({create_store, new, []}) =:= ok end),
+    ok = file:delete(Filler),
+    Next = length(esdb_peer:run(Client, fun read/0)),
+    ?assertEqual({ok, Next}, esdb_peer:run(Client, fun() -> append(Next) end)),
+    ok = esdb_server:kill(Server),
+    Again = esdb_server:restart(Server),
+    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
+    ?assertEqual([?STORE, new], listed(Ask)),
+    ?assertEqual(lists:seq(0, Next), esdb_peer:run(Client, fun read/0)),
+    esdb_server:close(Again),
+    esdb_peer:stop(Client).
+
+listed(Ask) ->
+    {ok, Stores} = Ask({list_stores}),
+    lists:sort([Id || #{store_id := Id} <- Stores]).
+
+%% Takes all of the disk's room but so many KiB.
+take(Filler, Left) ->
+    _ = file:delete(Filler),
+    [_, Line] = string:lexemes(os:cmd("df -k --output=avail " ++ filename:dirname(Filler)), "\n"),
+    Room = list_to_integer(string:trim(Line)) - Left,
+    file:write_file(Filler, binary:copy(<<0>>, Room * 1024)).
+
+run(Command) ->
+    case os:cmd(Command ++ " && echo done") of
+        "done\n" -> ok;
+        Text -> {error, Text}
+    end.
 
 %% Appends until one is refused.
 fill(Number) ->

@@ -15,7 +15,8 @@ store_lifecycle_test_() ->
             {"wrong arguments are refused", fun refused/1},
             {"fifty stores at once", fun many/1}
         ]),
-        {"created stores are there after a kill, removed ones are not", {timeout, 60, fun restart/0}}
+        {"created stores are there after a kill, removed ones are not", {timeout, 60, fun restart/0}},
+        {"names that are no file names, over a restart", {timeout, 60, fun odd_names_stay/0}}
     ].
 
 created(#{store := Store}) ->
@@ -79,6 +80,42 @@ odd_names(#{store := Store}) ->
     Names = ['a/b', '..', 'A', a, 'with space', 'ä', list_to_atom(lists:duplicate(234, $x))],
     [?assertEqual({Name, ok}, {Name, ask(old, Store, {create_store, Name, []})}) || Name <- Names],
     [?assertEqual({ok, []}, ask(old, Store, {get_streams, Name})) || Name <- Names].
+
+odd_names_stay() ->
+    Names = [
+        'a/b', '/', '.', '..', '../../etc', 'A', a, 'LOCK', 'STORE', 'a b\n', '%61', 'ä', 'Ä', '日本',
+        list_to_atom([0]), list_to_atom("nul" ++ [0] ++ "in it"), list_to_atom([16#1F600]),
+        %% 255 bytes, and as many characters as a name may have, of four bytes each
+        list_to_atom(lists:duplicate(85, 16#65E5)), list_to_atom(lists:duplicate(234, 16#1F600))
+    ],
+    Client = esdb_peer:start(),
+    Server = esdb_server:start(#{connect => [esdb_peer:node(Client)]}),
+    Run = fun(Fun) -> esdb_peer:run(Client, fun() -> [{Name, Fun(Name)} || Name <- Names] end) end,
+    All = fun(Result) -> [{Name, Result} || Name <- Names] end,
+    Append = fun(Name) ->
+        Event = #{event_type => <<"t">>, data => 1},
+        ask(old, default_store, {append_events, Name, <<"s">>, -2, [Event]})
+    end,
+    Listed = fun() ->
+        {ok, Stores} = ask(old, default_store, {list_stores}),
+        lists:sort([Id || #{store_id := Id} <- Stores])
+    end,
+    ok = esdb_peer:call(Client, esdb_client, join, [default_store]),
+    ?assertEqual(All(ok), Run(fun(Name) -> ask(new, default_store, {create_store, Name, []}) end)),
+    ?assertEqual(All({ok, 0}), Run(Append)),
+    ok = esdb_server:kill(Server),
+    Again = esdb_server:restart(Server),
+    ok = esdb_peer:call(Client, esdb_client, join, [default_store]),
+    ?assertEqual(lists:sort([default_store | Names]), esdb_peer:run(Client, Listed)),
+    ?assertEqual(All({ok, 1}), Run(Append)),
+    ?assertEqual(All(ok), Run(fun(Name) -> ask(old, default_store, {remove_store, Name}) end)),
+    ?assertEqual([default_store], esdb_peer:run(Client, Listed)),
+    0 = esdb_server:stop(Again),
+    %% Nothing was put anywhere else.
+    Dir = esdb_server:dir(Again),
+    ?assertEqual({ok, ["default_store"]}, file:list_dir(filename:join(Dir, "stores"))),
+    ?assertEqual(["LOCK", "removed", "stores"], lists:sort(element(2, file:list_dir(Dir)))),
+    esdb_peer:stop(Client).
 
 refused(#{store := Store}) ->
     Refused = fun(Request) ->

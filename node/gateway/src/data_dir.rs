@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A data directory that this process alone uses.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct DataDir {
     disk: Arc<dyn Disk>,
     stores: PathBuf,
     removed: PathBuf,
+    /// Name of what is removed next: `removed` was emptied when the directory was opened.
+    next_removed: AtomicU64,
     _lock: Lock,
 }
 
@@ -165,14 +168,19 @@ impl DataDir {
             LockError::Io { path, source } => at(&path)(source),
         })?;
         match fs::remove_dir_all(&removed) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&removed)(error)),
-            _ => Ok(DataDir {
-                disk,
-                stores,
-                removed,
-                _lock: lock,
-            }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&removed)(error))?,
+            _ => {}
         }
+        // To remove a store makes room on a full disk, so it must not need any. If there is none for
+        // this now, it is made then.
+        let _ = disk.create_dir(&removed);
+        Ok(DataDir {
+            disk,
+            stores,
+            removed,
+            next_removed: AtomicU64::new(0),
+            _lock: lock,
+        })
     }
 
     /// Every store that is there. One that cannot be told from another is none.
@@ -209,7 +217,7 @@ impl DataDir {
         Ok(identity)
     }
 
-    /// Makes the directory of a store that is not there.
+    /// Makes the directory of a store that is not there. When that fails nothing is left of it.
     ///
     /// # Errors
     /// [`DataDirError`].
@@ -217,37 +225,50 @@ impl DataDir {
         let path = self.stores.join(directory_name(name));
         let disk = &*self.disk;
         disk.create_dir(&path).map_err(at(&path))?;
-        if !identity::creation_was_cut_short(disk, &path)
-            && identity::read(disk, &path)?.name != name
-        {
-            let problem = "it is there already, and holds a store of another name";
+        if !identity::creation_was_cut_short(disk, &path) {
+            let problem = "there is a store in this directory already, which is not served";
             return Err(DataDirError::Identity { path, problem });
         }
         let uuid = uuid::Uuid::now_v7().into_bytes();
-        identity::write(disk, &path, uuid, name, options)?;
-        sync(disk, &self.stores)?;
-        Ok(StoreDir {
-            path,
-            options: options.to_vec(),
-            uuid: Some(uuid),
-        })
+        let written = identity::write(disk, &path, uuid, name, options);
+        match written.and_then(|()| sync(disk, &self.stores)) {
+            Ok(()) => Ok(StoreDir {
+                path,
+                options: options.to_vec(),
+                uuid: Some(uuid),
+            }),
+            Err(error) => {
+                self.discard(&path);
+                Err(error)
+            }
+        }
     }
 
-    /// Takes a closed store out of the directory, durably; returns where its files are now, for the
-    /// caller to delete them. A server that starts deletes what is left of them.
+    /// Takes back what [`DataDir::create`] made, because the store could not be created in it.
+    pub fn discard(&self, store: &Path) {
+        match self.remove(store) {
+            // If that fails, the next start deletes it.
+            Ok(aside) => drop(fs::remove_dir_all(aside)),
+            Err(error) => tracing::error!(%error, "a store that could not be created remains"),
+        }
+    }
+
+    /// Takes a store out of the directory, durably; returns where its files are now, for the caller to
+    /// delete them. A server that starts deletes what is left of them. When that fails, the store is
+    /// where it was.
     ///
     /// # Errors
     /// [`DataDirError`].
     pub fn remove(&self, store: &Path) -> Result<PathBuf, DataDirError> {
         let (disk, removed) = (&*self.disk, &self.removed);
         disk.create_dir(removed).map_err(at(removed))?;
-        let taken = disk.read_dir(removed).map_err(at(removed))?;
-        let free = (0u64..).map(|n| n.to_string());
-        let name = free.into_iter().find(|name| !taken.contains(name));
-        let aside = removed.join(name.unwrap_or_else(|| "last".to_owned()));
+        let number = self.next_removed.fetch_add(1, Relaxed);
+        let aside = removed.join(number.to_string());
         disk.rename(store, &aside).map_err(at(store))?;
-        sync(disk, &self.stores)?;
-        Ok(aside)
+        match sync(disk, &self.stores) {
+            Err(error) if disk.rename(&aside, store).is_ok() => Err(error),
+            _ => Ok(aside),
+        }
     }
 }
 
@@ -368,6 +389,21 @@ mod tests {
     }
 
     #[test]
+    fn many_are_removed_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(dir.path()).unwrap();
+        let create = |n: usize| data_dir.create(&format!("store{n}"), &[106]).unwrap().path;
+        let stores: Vec<_> = (0..64).map(create).collect();
+        std::thread::scope(|scope| {
+            for some in stores.chunks(8) {
+                let remove = |store: &PathBuf| drop(data_dir.remove(store).unwrap());
+                scope.spawn(move || some.iter().for_each(remove));
+            }
+        });
+        assert!(data_dir.stores().unwrap().stores.is_empty());
+    }
+
+    #[test]
     fn a_copy_of_a_store_is_not_taken_for_it() {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = DataDir::open(dir.path()).unwrap();
@@ -388,6 +424,20 @@ mod tests {
         data_dir
             .create("backup", &[106])
             .expect_err("would rename what the copy holds");
+    }
+
+    #[test]
+    fn what_could_not_be_created_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(dir.path()).unwrap();
+        let store = data_dir.create("orders", &[106]).unwrap();
+        data_dir.discard(&store.path);
+        assert!(data_dir.stores().unwrap().stores.is_empty() && !store.path.exists());
+        // The identity cannot be written where there is a directory of its name.
+        fs::create_dir_all(store.path.join("STORE.new")).unwrap();
+        data_dir.create("orders", &[106]).expect_err("no identity");
+        assert!(!store.path.exists());
+        data_dir.create("orders", &[106]).unwrap();
     }
 
     #[test]

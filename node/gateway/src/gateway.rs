@@ -1,5 +1,6 @@
 //! The stores that are served, their workers and the groups that clients find them in.
 
+use crate::caches;
 use crate::clients::Clients;
 use crate::data_dir::{DataDir, DataDirError, StoreDir};
 use crate::delivery::registry::Subscriptions;
@@ -48,6 +49,10 @@ pub struct Settings {
     /// How long another server's store of the same name must have been away before ours, which gave
     /// way to it, is offered to clients.
     pub absence: Duration,
+    /// Most stores.
+    pub max_stores: usize,
+    /// Bytes for the caches of all stores together.
+    pub cache_bytes: usize,
 }
 
 /// A name that is taken.
@@ -83,6 +88,12 @@ pub enum StoreError {
     /// Its directory cannot be made or taken away.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// There are as many stores as the limit on open files allows.
+    #[error(
+        "there are {0} stores here, and the limit on open files has no room for more; raise it \
+         (ulimit -n) and start the server again"
+    )]
+    TooMany(usize),
     /// It cannot be opened.
     #[error("store in {}: {error}", path.display())]
     Open {
@@ -231,6 +242,7 @@ impl Gateway {
     /// Lets clients find the stores that are served. To be called once, when all of them are: nodes are
     /// asked about all stores before they are told of any.
     pub fn offer(&self) {
+        self.share_memory();
         for store in self.stores() {
             let _joining = store.offer.lock();
             self.join(&store);
@@ -246,6 +258,7 @@ impl Gateway {
         match self.make(name, options) {
             Ok((directory, replica)) => {
                 let store = self.start(name, directory, replica);
+                self.share_memory();
                 self.join_now(&store, &mut store.offer.lock());
                 Ok(())
             }
@@ -266,12 +279,18 @@ impl Gateway {
             return Err(StoreError::AlreadyExists(name.to_owned()));
         }
         let directory = self.0.data_dir.create(name, options)?;
-        match directory.open(self.0.settings.store.clone()) {
+        let mut store = self.0.settings.store.clone();
+        let stores = self.0.stores.read().len();
+        store.store.cache_bytes = caches::pages(self.0.settings.cache_bytes, stores);
+        match directory.open(store) {
             Ok(replica) => Ok((directory, replica)),
-            Err(error) => Err(StoreError::Open {
-                path: directory.path,
-                error,
-            }),
+            Err(error) => {
+                self.0.data_dir.discard(&directory.path);
+                Err(StoreError::Open {
+                    path: directory.path,
+                    error,
+                })
+            }
         }
     }
 
@@ -288,16 +307,25 @@ impl Gateway {
         let Slot::Serving(store) = store else {
             return Err(StoreError::NotFound(name.to_owned()));
         };
+        // First: if it fails, the store is served as before.
+        let files = match self.0.data_dir.remove(&store.directory.path) {
+            Ok(files) => files,
+            Err(error) => {
+                let mut stores = self.0.stores.write();
+                stores.insert(name.to_owned(), Slot::Serving(store));
+                return Err(error.into());
+            }
+        };
         self.withdraw(&store);
         store.subscriptions.end();
         store.persistent.end();
         store.replica.abandon("the store was removed");
-        let removed = self.0.data_dir.remove(&store.directory.path);
         self.0.stores.write().remove(name);
+        self.share_memory();
         Ok(Removal {
             gateway: self.clone(),
             store,
-            files: removed?,
+            files,
         })
     }
 
@@ -305,6 +333,9 @@ impl Gateway {
         let mut stores = self.0.stores.write();
         if stores.contains_key(name) {
             return Err(StoreError::AlreadyExists(name.to_owned()));
+        }
+        if stores.len() >= self.0.settings.max_stores {
+            return Err(StoreError::TooMany(stores.len()));
         }
         stores.insert(name.to_owned(), Slot::Busy);
         Ok(())
@@ -332,6 +363,13 @@ impl Gateway {
             .write()
             .insert(name.to_owned(), Slot::Serving(store.clone()));
         store
+    }
+
+    /// Gives each store its part of the memory for look-ups. Called when there are more or fewer.
+    fn share_memory(&self) {
+        let stores = self.stores();
+        let each = caches::windows(self.0.settings.cache_bytes, stores.len());
+        stores.iter().for_each(|s| s.replica.set_window_bytes(each));
     }
 
     /// Puts a store's workers into their groups, where callers find them.
@@ -390,6 +428,7 @@ impl Gateway {
         stores.iter().for_each(|store| self.withdraw(store));
         stores.iter().for_each(|store| store.subscriptions.end());
         stores.iter().for_each(|store| store.persistent.end());
+        stores.iter().for_each(|s| s.replica.begin_shutdown());
         stores.iter().for_each(|store| store.replica.shutdown());
         stores.iter().for_each(|store| self.end(store));
     }

@@ -6,6 +6,7 @@
 //!
 //! # Layout
 //! - [`gateway`]: the stores that are served, their workers and groups
+//! - [`caches`]: what each store gets of the memory for caches
 //! - [`data_dir`], `identity`: their directories; [`verify`]: checking them offline
 //! - `offer`: whether clients can find a store; `rivals`: other servers that offer one of that name
 //! - `lifecycle`: requests about stores themselves
@@ -20,6 +21,7 @@
 //! - `calls`: a call that was given up is not executed
 //! - `clients`: which version of the client library a node runs
 
+pub mod caches;
 pub mod data_dir;
 pub mod gateway;
 #[cfg(feature = "probe")]

@@ -39,6 +39,38 @@ fn the_log_says_so_and_recovers() {
 }
 
 #[test]
+fn the_next_segment_is_as_large_as_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let (mut wal, _) = open_on(Arc::new(disk.clone()), dir.path()).unwrap();
+    for index in 0..20 {
+        append_entries(&mut wal, index..index + 1, 1000);
+    }
+    let (before, segments) = (wal.bytes(), wal.segments());
+    // 16 KiB would be next.
+    disk.faults().room.store(8192, Ordering::SeqCst);
+    for index in 20..40 {
+        wal.reserve(1000).unwrap();
+        append_entries(&mut wal, index..index + 1, 1000);
+    }
+    let (bytes, begun) = (wal.bytes() - before, wal.segments() - segments);
+    assert!(
+        begun > 2 && bytes <= 8192 * begun as u64,
+        "{bytes} in {begun}"
+    );
+    // Not even one entry.
+    disk.faults().room.store(4096, Ordering::SeqCst);
+    assert!(matches!(wal.reserve(9000), Err(LogFailure::Full(_))));
+    disk.faults().room.store(0, Ordering::SeqCst);
+    wal.reserve(9000).unwrap();
+    assert_holds(&wal, 0..40, 1000);
+    drop(wal);
+    let (wal, cut) = open_on(Arc::new(disk), dir.path()).unwrap();
+    assert_eq!(cut, None);
+    assert_holds(&wal, 0..40, 1000);
+}
+
+#[test]
 fn a_purge_is_put_off_until_there_is_space() {
     let dir = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::default();

@@ -101,7 +101,7 @@ pub(crate) struct StartOptions {
     /// Memory for the events of one store that no checkpoint holds yet, in MiB [default: 64]
     #[arg(long, env = "RS_ESDB_MEMTABLE_MIB", value_name = "MIB")]
     pub(crate) memtable_mib: Option<usize>,
-    /// Memory for the page cache of one store, in MiB [default: 64]
+    /// Memory for the caches of all stores together, in MiB [default: 64]
     #[arg(long, env = "RS_ESDB_CACHE_MIB", value_name = "MIB")]
     pub(crate) cache_mib: Option<usize>,
     #[command(flatten)]

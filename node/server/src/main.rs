@@ -5,12 +5,14 @@
 //! - `cli`: the command line
 //! - `config`: flags, environment, file and defaults made one; `limits`: the part that limits others
 //! - `cookie`: where the cluster's secret comes from
+//! - `open_files`: how many stores there may be
 //! - `start`, `status`, `verify`: the commands
 
 mod cli;
 mod config;
 mod cookie;
 mod limits;
+mod open_files;
 mod start;
 mod status;
 mod verify;

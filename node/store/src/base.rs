@@ -116,7 +116,8 @@ impl Base {
     fn reopen(&mut self, written: Option<&State>) -> Result<(), StoreError> {
         self.database.close();
         self.health.begin_anew();
-        let opened = guard(|| open::open(&*self.files, &self.dir, self.options, &self.health));
+        let open = || open::open_existing(&*self.files, &self.dir, self.options, &self.health);
+        let opened = guard(open);
         (self.database, _) = opened?;
         let disk = read(&self.database)?;
         if disk.state != self.disk.state && Some(&disk.state) != written {

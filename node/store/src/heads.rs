@@ -57,6 +57,18 @@ impl Heads {
         }
     }
 
+    /// Sets the budget, and forgets what is beyond it.
+    pub fn set_budget(&mut self, budget: usize) {
+        self.budget = budget;
+        if self.young_bytes > budget / 2 {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        if self.old.values().map(|entry| entry.counted).sum::<usize>() > budget / 2 {
+            self.old = HashMap::new();
+        }
+    }
+
     /// Takes what is remembered of a name, or what `load` finds out, out of the cache; to be given
     /// back by [`Heads::put`].
     pub fn take(

@@ -222,6 +222,23 @@ fn when_memory_for_windows_is_short() {
 }
 
 #[test]
+fn when_memory_for_windows_becomes_short() {
+    let mut logged = Logged::new();
+    let name = |n: usize| format!("s{n}");
+    for n in 0..200 {
+        logged.append(&name(n), Expected::NoStream, &events(&name(n), 40));
+    }
+    // A window of 40 hashes each, with its filter.
+    let freed = allocation_counter::measure(|| logged.store.set_window_bytes(0));
+    assert!(freed.bytes_current < -200 * 40 * 8, "{freed:?}");
+    let again = logged.append("s7", Expected::NoStream, &events("s7", 40));
+    assert!(
+        matches!(again, Outcome::Appended { version: 39, .. }),
+        "{again:?}"
+    );
+}
+
+#[test]
 fn not_of_an_earlier_incarnation() {
     let (mut logged, first) = three_appends();
     logged.delete("a");

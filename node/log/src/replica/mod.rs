@@ -119,9 +119,20 @@ impl Replica {
         self.inner.shared.store.uuid()
     }
 
+    /// Sets how many bytes retry windows and stream heads may take: see
+    /// [`Store::set_window_bytes`].
+    pub fn set_window_bytes(&self, bytes: usize) {
+        self.inner.shared.store.set_window_bytes(bytes);
+    }
+
     /// How the member is.
     pub fn status(&self) -> Status {
         self.inner.shared.status()
+    }
+
+    /// Begins a [`shutdown`](Self::shutdown) and does not wait for it, so that many end side by side.
+    pub fn begin_shutdown(&self) {
+        self.inner.shared.queue.close();
     }
 
     /// Refuses new submissions, finishes those queued, writes a checkpoint, and ends the store's

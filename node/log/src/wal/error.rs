@@ -96,11 +96,11 @@ pub enum LogFailure {
     Misuse(String),
 }
 
-/// True for the errors that more space would cure.
+/// True for the errors that more space would cure, or a smaller file.
 pub fn is_out_of_space(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     )
 }
 

@@ -274,14 +274,7 @@ impl Wal {
         let size = self.next_size().max(needed.next_multiple_of(4096));
         let blank = match self.take_spare().filter(|blank| blank.size >= needed) {
             Some(blank) => blank,
-            None => Blank::prepare(&*self.disk, &self.dir, size).map_err(|error| {
-                let text = format!("{}: {error}", self.dir.display());
-                if is_out_of_space(&error) {
-                    LogFailure::Full(text)
-                } else {
-                    self.stopped_by("prepare a segment", &error)
-                }
-            })?,
+            None => self.make_blank(size, needed.next_multiple_of(4096))?,
         };
         let unused = self.last.is_none();
         self.install(blank, first)?;
@@ -294,6 +287,24 @@ impl Wal {
             self.remove_purged_segments()?;
         }
         Ok(())
+    }
+
+    /// A blank segment of `size` bytes, or of fewer, but not below `least`, when the disk has no room
+    /// for so many.
+    fn make_blank(&self, mut size: u64, least: u64) -> Result<Blank, LogFailure> {
+        loop {
+            match Blank::prepare(&*self.disk, &self.dir, size) {
+                Ok(blank) => return Ok(blank),
+                Err(error) if !is_out_of_space(&error) => {
+                    return Err(self.stopped_by("prepare a segment", &error));
+                }
+                Err(_) if size > least => size = (size / 4).max(least),
+                Err(error) => {
+                    let text = format!("{}: {error}", self.dir.display());
+                    return Err(LogFailure::Full(text));
+                }
+            }
+        }
     }
 
     fn install(&mut self, blank: Blank, first: u64) -> Result<(), LogFailure> {

@@ -17,6 +17,8 @@ pub struct FaultyDisk(Arc<Faults>);
 pub struct Faults {
     /// No write may make a file longer.
     pub full: AtomicBool,
+    /// If not 0: no write may make a file longer than this.
+    pub room: AtomicU64,
     /// A new file of the log's notes finds no space.
     pub full_for_meta: AtomicBool,
     /// Writes fail with EIO after half of their bytes.
@@ -44,6 +46,11 @@ impl FaultyDisk {
 
     fn write(&self, file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<()> {
         if self.0.full.load(Ordering::SeqCst) && offset + bytes.len() as u64 > file.len()? {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        let room = self.0.room.load(Ordering::SeqCst);
+        let end = offset + bytes.len() as u64;
+        if room > 0 && end > room && end > file.len()? {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         if self.0.short_writes.load(Ordering::SeqCst) {

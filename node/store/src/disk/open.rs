@@ -61,30 +61,47 @@ pub(crate) fn open(
     options: Options,
     health: &Arc<Health>,
 ) -> Result<(Handle, [u8; 16]), StoreError> {
-    let path = dir.join(FILE);
     let in_dir = |source| StoreError::Directory {
         path: dir.to_owned(),
         source,
     };
     files.create_dir(dir).map_err(in_dir)?;
+    let names = files.read_dir(dir).map_err(in_dir)?;
+    match names.iter().any(|name| name == FILE) {
+        true => open_existing(files, dir, options, health),
+        false => begin(files, dir, &names, options, health),
+    }
+}
+
+fn builder(options: Options) -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(options.cache_bytes);
+    builder
+}
+
+/// As [`open`], for a database that must be there.
+pub(crate) fn open_existing(
+    files: &dyn Files,
+    dir: &Path,
+    options: Options,
+    health: &Arc<Health>,
+) -> Result<(Handle, [u8; 16]), StoreError> {
+    let path = dir.join(FILE);
+    let in_dir = |source| StoreError::Directory {
+        path: dir.to_owned(),
+        source,
+    };
     let format = |reason| StoreError::Format {
         path: path.clone(),
         reason,
     };
-    let mut builder = Database::builder();
-    builder.set_cache_size(options.cache_bytes);
-    let names = files.read_dir(dir).map_err(in_dir)?;
-    if !names.iter().any(|name| name == FILE) {
-        let uuid = options.uuid.unwrap_or_else(random_uuid);
-        return begin(files, dir, &names, &builder, uuid, health);
-    }
     // Whoever gave it its name may have been killed before the name was durable.
     files.sync_dir(dir).map_err(in_dir)?;
     let file = files.open(&path).map_err(in_dir)?;
     if file.is_empty().map_err(in_dir)? {
         return Err(format("it is empty".to_owned()));
     }
-    let opened = builder.create_with_backend(Backend::new(file, &path, health));
+    let opened = builder(options).create_with_backend(Backend::new(file, &path, health));
     let database = opened.map_err(|error| match error {
         DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
             format(error.to_string())
@@ -148,8 +165,7 @@ fn begin(
     files: &dyn Files,
     dir: &Path,
     names: &[String],
-    builder: &Builder,
-    uuid: [u8; 16],
+    options: Options,
     health: &Arc<Health>,
 ) -> Result<(Handle, [u8; 16]), StoreError> {
     let in_dir = |source| StoreError::Directory {
@@ -163,7 +179,8 @@ fn begin(
     let file = files.create(&unfinished).map_err(in_dir)?;
     let path = dir.join(FILE);
     let backend = Backend::unfinished(file, &path, health);
-    let database = builder.create_with_backend(backend.clone())?;
+    let uuid = options.uuid.unwrap_or_else(random_uuid);
+    let database = builder(options).create_with_backend(backend.clone())?;
     create(&database, uuid)?;
     backend.finish().map_err(in_dir)?;
     files.rename(&unfinished, &path).map_err(in_dir)?;

@@ -1,0 +1,42 @@
+//! The limit on open files, of which a store takes three and a connection one.
+
+use anyhow::{Result, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Where the kernel's own limit is unless it was changed.
+const MOST: u64 = 1 << 20;
+/// Files for each store: three that stay open, and one for what comes and goes.
+const EACH: u64 = 4;
+/// Files for everything but stores and their connections.
+const OTHERS: u64 = 100;
+
+/// Raises the limit as far as the system allows, and answers how many stores there may be: a quarter
+/// of the files is left for connections.
+pub(crate) fn raise() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(MOST).min(MOST);
+    if limit.current.is_some_and(|current| current < most) {
+        let raised = Rlimit {
+            current: Some(most),
+            ..limit
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "the limit on open files could not be raised to {most}");
+        }
+    }
+    let current = getrlimit(Resource::Nofile).current.unwrap_or(MOST);
+    let stores = (current / 4 * 3).saturating_sub(OTHERS) / EACH;
+    usize::try_from(stores).unwrap_or(usize::MAX).max(1)
+}
+
+/// Refuses to open more stores than there may be.
+pub(crate) fn check(stores: usize, most: usize) -> Result<()> {
+    if stores > most {
+        let files = stores as u64 * EACH / 3 * 4 + OTHERS;
+        bail!(
+            "there are {stores} stores, and the limit on open files allows {most}; raise it to {files} \
+             or more (ulimit -n, or LimitNOFILE in a systemd unit)"
+        );
+    }
+    Ok(())
+}
