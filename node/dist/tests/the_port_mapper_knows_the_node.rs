@@ -21,6 +21,16 @@ async fn names(cluster: &Cluster) -> Vec<String> {
     names.into_iter().map(|(name, _)| name).collect()
 }
 
+/// The port mapper learns of a node's end, or of its own restart by a node, from a socket: soon, not at once.
+async fn until_names_are(cluster: &Cluster, expected: &[String]) {
+    let began = std::time::Instant::now();
+    while names(cluster).await != expected {
+        let waited = began.elapsed();
+        assert!(waited < common::PATIENCE, "never {expected:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 fn alive(node: &str) -> String {
     node.split('@').next().unwrap().to_owned()
 }
@@ -49,11 +59,7 @@ async fn a_port_mapper_that_starts_again() {
     })
     .await;
     cluster.epmd = Some(Epmd::start(cluster.epmd_port));
-    let began = std::time::Instant::now();
-    while names(&cluster).await != [alive(node.name())] {
-        assert!(began.elapsed() < common::PATIENCE, "not registered again");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until_names_are(&cluster, &[alive(node.name())]).await;
     assert_eq!(node.creation(), creation);
     let mut beam = cluster.beam();
     assert_eq!(beam.ping(node.name()), "pong");
@@ -81,7 +87,7 @@ async fn a_name_that_is_taken() {
     };
     assert!(matches!(error, StartError::Epmd { .. }) && error.to_string().contains(node.name()));
     node.shutdown().await;
-    assert_eq!(names(&cluster).await, [] as [String; 0]);
+    until_names_are(&cluster, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
