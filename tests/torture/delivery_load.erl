@@ -74,12 +74,11 @@ init(#{events := Events, writers := Writers, acks := Acks}) ->
 
 loop(Book) ->
     receive
-        {got, Subscriber, Places} ->
-            Checked = lists:foldl(fun check/2, Book, Places),
+        {got, Subscriber, Places, Floor} ->
+            Checked = lists:foldl(fun(Place, B) -> check(Place, Floor, B) end, Book, Places),
             Subscriber ! noted,
             loop(Checked#book{messages = Checked#book.messages + 1});
-        {acked, Place} ->
-            [{_, Number}] = ets:lookup(Book#book.numbers, Place),
+        {acked, Number} ->
             loop(Book#book{acked = max(Number, Book#book.acked)});
         {written, Writer, Count} ->
             Written = Book#book.written + Count,
@@ -105,7 +104,8 @@ answer(kill_subscriber, Book = #book{subscriber = Subscriber}) ->
     exit(Subscriber, kill),
     {ok, subscribe(Book)}.
 
-check(Place = {Stream, Version}, Book = #book{next = Next, received = Received}) ->
+%% Floor is the number of the last event whose acknowledgement was answered before this one was sent.
+check(Place = {Stream, Version}, Floor, Book = #book{next = Next, received = Received}) ->
     Expected = maps:get(Stream, Next, 0),
     if
         Version =:= Expected ->
@@ -118,8 +118,8 @@ check(Place = {Stream, Version}, Book = #book{next = Next, received = Received})
             [{_, Number}] = ets:lookup(Book#book.numbers, Place),
             Again = Book#book{repeated = Book#book.repeated + 1},
             case Book of
-                #book{acks = true, acked = Acked} when Number =< Acked ->
-                    wrong({again_though_acknowledged, Place, Number, Acked}, Again);
+                #book{acks = true} when Number =< Floor ->
+                    wrong({again_though_acknowledged, Place, Number, Floor}, Again);
                 #book{acks = false} when Received - Number >= ?REPEATED ->
                     wrong({again_after, Received - Number, Place}, Again);
                 _ ->
@@ -130,35 +130,52 @@ check(Place = {Stream, Version}, Book = #book{next = Next, received = Received})
 wrong(What, Book = #book{wrong = none}) -> Book#book{wrong = What};
 wrong(_, Book) -> Book.
 
-subscribe(Book = #book{acks = Acks}) ->
+subscribe(Book = #book{acks = Acks, acked = Floor, numbers = Numbers}) ->
     This = self(),
     Subscriber = spawn_link(fun() ->
         unlink(This),
         Save = {save_subscription, ?STORE, by_stream, <<"$all">>, ?NAME, 0, self()},
         {ok, _} = again(fun() -> call(new, Save) end),
-        take(This, Acks)
+        take(#{book => This, acks => Acks, numbers => Numbers}, Floor, [])
     end),
     Book#book{subscriber = Subscriber}.
 
-take(Book, Acks) ->
+%% Waiting are messages that have been taken out of the mailbox, each with its floor.
+take(To, Floor, []) ->
     receive
-        {events, Events} ->
-            Places = [{binary_to_integer(element(4, E)), element(5, E)} || E <- Events],
-            Book ! {got, self(), Places},
-            receive
-                noted -> ok
-            end,
-            _ = Acks andalso acknowledge(Book, lists:last(Places)),
-            take(Book, Acks)
+        {events, Events} -> take(To, Floor, [{Floor, Events}])
+    end;
+take(To = #{book := Book, acks := Acks}, Floor, [{ItsFloor, Events} | Waiting]) ->
+    Places = [{binary_to_integer(element(4, E)), element(5, E)} || E <- Events],
+    Book ! {got, self(), Places, ItsFloor},
+    receive
+        noted -> ok
+    end,
+    case Acks andalso acknowledge(lists:last(Places)) of
+        true ->
+            %% What is in the mailbox may have been sent before the answer; what comes from now on
+            %% was sent after it.
+            Sent = [{Floor, E} || E <- in_mailbox()],
+            take(To, max(Floor, acked(To, lists:last(Places))), Waiting ++ Sent);
+        false ->
+            take(To, Floor, Waiting)
+    end.
+
+in_mailbox() ->
+    receive
+        {events, Events} -> [Events | in_mailbox()]
+    after 0 -> []
     end.
 
 %% One that is not answered may have been taken, or not.
-acknowledge(Book, Place = {Stream, Version}) ->
+acknowledge({Stream, Version}) ->
     Event = #{stream_id => integer_to_binary(Stream), version => Version},
-    case call(new, {ack_event, ?STORE, ?NAME, self(), Event}) of
-        ok -> Book ! {acked, Place};
-        _ -> ok
-    end.
+    ok =:= call(new, {ack_event, ?STORE, ?NAME, self(), Event}).
+
+acked(#{book := Book, numbers := Numbers}, Place) ->
+    [{_, Number}] = ets:lookup(Numbers, Place),
+    Book ! {acked, Number},
+    Number.
 
 write(_, _, Share, Share) ->
     ok;
