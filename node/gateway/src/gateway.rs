@@ -318,7 +318,7 @@ impl Gateway {
         };
         self.withdraw(&store);
         store.subscriptions.end();
-        store.persistent.end();
+        store.persistent.end_with_store();
         store.replica.abandon("the store was removed");
         self.0.stores.write().remove(name);
         self.share_memory();

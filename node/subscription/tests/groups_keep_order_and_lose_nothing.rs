@@ -20,6 +20,7 @@ enum Step {
     Join { consumer: u8, window: usize },
     Window { consumer: u8, window: usize },
     Leave(u8),
+    Lose(u8),
     Ack(u8, Index),
     AckUpTo(u8, Index),
     Nack(u8, Index, Nack),
@@ -42,7 +43,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::CaughtUp),
         6 => (consumer(), 0..6usize).prop_map(|(consumer, window)| Step::Join { consumer, window }),
         2 => (consumer(), 0..6usize).prop_map(|(consumer, window)| Step::Window { consumer, window }),
-        3 => consumer().prop_map(Step::Leave),
+        2 => consumer().prop_map(Step::Leave),
+        2 => consumer().prop_map(Step::Lose),
         16 => (consumer(), at()).prop_map(|(consumer, at)| Step::Ack(consumer, at)),
         4 => (consumer(), at()).prop_map(|(consumer, at)| Step::AckUpTo(consumer, at)),
         10 => (consumer(), at(), nack).prop_map(|(consumer, at, nack)| Step::Nack(consumer, at, nack)),
@@ -151,7 +153,19 @@ impl Model {
                 let known = self.windows.get_mut(&consumer).map(|old| *old = window);
                 assert_eq!(self.group.set_window(consumer, window).ok(), known);
             }
-            Step::Leave(consumer) => self.leave(consumer),
+            Step::Leave(consumer) => {
+                let known = self.windows.remove(&consumer).is_some();
+                assert_eq!(self.group.leave(consumer).is_ok(), known);
+                self.left(consumer);
+            }
+            Step::Lose(consumer) => {
+                let known = self.windows.remove(&consumer).is_some();
+                assert_eq!(self.group.lose(consumer).is_ok(), known);
+                for position in self.held_by(consumer) {
+                    self.try_again(position);
+                }
+                self.left(consumer);
+            }
             Step::Ack(consumer, at) => match self.pick(consumer, at) {
                 Some(position) => {
                     self.group.ack(consumer, position).unwrap();
@@ -197,14 +211,15 @@ impl Model {
     }
 
     fn offer(&mut self, position: u64, stream: usize) {
-        let wanted = self.group.wants() > 0;
-        let offered = self.group.offer(position, STREAMS[stream], position);
-        assert!(offered == Ok(()) || offered == Err(Refused::Full));
-        if offered.is_err() {
-            assert!(!wanted || self.options.when_full == WhenFull::Error);
+        if self.group.wants() == 0 {
             return;
         }
-        assert!(wanted);
+        let offered = self.group.offer(position, STREAMS[stream], position, 1);
+        assert!(offered == Ok(()) || offered == Err(Refused::Full));
+        if offered.is_err() {
+            assert_eq!(self.options.when_full, WhenFull::Error);
+            return;
+        }
         self.next = position + 1;
         self.offered.insert(position);
         self.put(position, stream, false);
@@ -225,7 +240,7 @@ impl Model {
     }
 
     fn replay(&mut self, position: u64, stream: usize) {
-        match self.group.replay(position, STREAMS[stream], position) {
+        match self.group.replay(position, STREAMS[stream], position, 1) {
             Ok(()) => {
                 self.parked.remove(&position);
                 self.put(position, stream, true);
@@ -233,14 +248,44 @@ impl Model {
             Err(Refused::Known) => {
                 assert!(position >= self.next || self.open.contains_key(&position))
             }
-            Err(Refused::Full) => assert!(self.group.waiting() >= self.options.buffer),
+            Err(Refused::Full) => assert!(self.group.waiting() >= self.buffer()),
             Err(other) => panic!("{other}"),
         }
     }
 
-    fn leave(&mut self, consumer: u8) {
-        let known = self.windows.remove(&consumer).is_some();
-        assert_eq!(self.group.leave(consumer).is_ok(), known);
+    /// Most that may wait, each event having one byte.
+    fn buffer(&self) -> usize {
+        self.options.buffer.min(self.options.bytes.max(1))
+    }
+
+    /// Whether a consumer has room.
+    fn has_room(&self, consumer: u8) -> bool {
+        let most = self.windows[&consumer].min(self.options.bytes.max(1));
+        self.held_by(consumer).len() < most
+    }
+
+    /// Counts an attempt; false if there have been too many, and the event is parked.
+    fn try_again(&mut self, position: u64) -> bool {
+        let open = self.open.get_mut(&position).unwrap();
+        if self
+            .options
+            .max_attempts
+            .is_none_or(|most| open.attempt < most)
+        {
+            open.attempt += 1;
+            return true;
+        }
+        self.park(position);
+        false
+    }
+
+    fn park(&mut self, position: u64) {
+        self.parked.insert(position, self.open[&position].stream);
+        self.to_park.push(position);
+        self.finish(position);
+    }
+
+    fn left(&mut self, consumer: u8) {
         let loss = self.heirs.len();
         self.heirs.push(None);
         for open in self.open.values_mut() {
@@ -251,7 +296,6 @@ impl Model {
             };
             if open.holder == Some(consumer) {
                 open.holder = None;
-                open.attempt += 1;
                 open.bound_to = Bound::Heir(loss);
             } else if was_heir {
                 open.bound_to = Bound::Heir(loss);
@@ -274,7 +318,9 @@ impl Model {
         let stream = self.open[&position].stream;
         match nack {
             Nack::Retry => {
-                self.open.get_mut(&position).unwrap().attempt += 1;
+                if !self.try_again(position) {
+                    return;
+                }
                 let behind = self.queues[stream]
                     .iter()
                     .skip_while(|one| **one != position);
@@ -285,11 +331,7 @@ impl Model {
                     }
                 }
             }
-            Nack::Park(_) => {
-                self.parked.insert(position, stream);
-                self.to_park.push(position);
-                self.finish(position);
-            }
+            Nack::Park(_) => self.park(position),
             Nack::Skip => self.finish(position),
         }
     }
@@ -308,14 +350,13 @@ impl Model {
                 Action::Park {
                     position, reason, ..
                 } => {
-                    assert_eq!(reason, b"because");
+                    assert!(reason.is_none_or(|reason| reason == b"because"));
                     parked.push(position);
                 }
                 Action::Dropped(position) => {
                     assert!(self.options.when_full != WhenFull::Block);
-                    if self.open.contains_key(&position) {
-                        self.finish(position);
-                    }
+                    assert_eq!(self.open[&position].bound_to, Bound::Free);
+                    self.finish(position);
                 }
                 Action::CheckpointMoved(to) => moved = Some(to),
                 Action::Warning { waiting } => assert!(waiting >= self.options.warn_at.unwrap()),
@@ -333,11 +374,7 @@ impl Model {
         let open = &self.open[&position];
         assert_eq!(open.holder, None, "{position} is in flight already");
         assert_eq!(open.attempt, attempt);
-        let in_flight = self.held_by(consumer).len();
-        assert!(
-            in_flight < self.windows[&consumer],
-            "window of {consumer} exceeded"
-        );
+        assert!(self.has_room(consumer), "window of {consumer} exceeded");
         let stream = open.stream;
         let queue = &self.queues[stream];
         let at = queue.iter().position(|one| *one == position).unwrap();
@@ -386,7 +423,7 @@ impl Model {
             .filter(|open| open.holder.is_none())
             .count();
         assert_eq!(self.group.waiting(), waiting);
-        assert!(waiting <= self.options.buffer + self.widest);
+        assert!(waiting <= self.buffer() + self.widest);
         for (consumer, in_flight) in self.group.consumers() {
             assert_eq!(in_flight, self.held_by(consumer).len());
         }
@@ -402,8 +439,7 @@ impl Model {
 
     /// After delivering, no consumer has room while a stream that nobody has waits.
     fn check_all_delivered_that_can_be(&self) {
-        let room = |consumer: &u8| self.held_by(*consumer).len() < self.windows[consumer];
-        if !self.windows.keys().any(room) {
+        if !self.windows.keys().any(|consumer| self.has_room(*consumer)) {
             return;
         }
         for stream in 0..STREAMS.len() {
@@ -465,13 +501,19 @@ fn options() -> impl Strategy<Value = Options> {
         1..12usize,
         when_full,
         prop::option::of(1..6usize),
+        0..12usize,
+        prop::option::of(1..4u32),
     )
-        .prop_map(|(consumers, buffer, when_full, warn_at)| Options {
-            consumers,
-            buffer,
-            when_full,
-            warn_at,
-        })
+        .prop_map(
+            |(consumers, buffer, when_full, warn_at, bytes, max_attempts)| Options {
+                consumers,
+                buffer,
+                when_full,
+                warn_at,
+                bytes,
+                max_attempts,
+            },
+        )
 }
 
 proptest! {

@@ -17,6 +17,8 @@ pub(crate) struct Definition {
     pub(crate) max_attempts: u64,
     /// Events that wait in memory for room in a window.
     pub(crate) buffer: u64,
+    /// Most bytes of those, and of the events in flight to one consumer.
+    pub(crate) buffer_bytes: u64,
     /// What to do with new events when so many wait: the name of a [`WhenFull`].
     pub(crate) when_full: String,
     /// From how many waiting events on consumers are warned; 0: never.
@@ -24,6 +26,9 @@ pub(crate) struct Definition {
     /// Milliseconds between two heartbeats; 0: none.
     pub(crate) heartbeat_ms: u64,
 }
+
+/// [`Definition::buffer_bytes`] where nothing else is said, as in records that do not have it.
+pub(crate) const BUFFER_BYTES: u64 = 16 << 20;
 
 /// The names of what is done when no more may wait.
 pub(crate) const WHEN_FULL: [(&str, WhenFull); 4] = [
@@ -37,7 +42,7 @@ impl Definition {
     /// The record's value.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        put::map(&mut out, 8);
+        put::map(&mut out, 9);
         put::atom(&mut out, "type");
         out.extend_from_slice(&self.kind);
         put::atom(&mut out, "selector");
@@ -48,6 +53,7 @@ impl Definition {
             ("max_consumers", self.max_consumers),
             ("max_attempts", self.max_attempts),
             ("buffer", self.buffer),
+            ("buffer_bytes", self.buffer_bytes),
             ("warn_at", self.warn_at),
             ("heartbeat", self.heartbeat_ms),
         ] {
@@ -68,6 +74,7 @@ impl Definition {
             max_consumers: number(map, "max_consumers")?,
             max_attempts: number(map, "max_attempts")?,
             buffer: number(map, "buffer")?,
+            buffer_bytes: number(map, "buffer_bytes").unwrap_or(BUFFER_BYTES),
             warn_at: number(map, "warn_at")?,
             heartbeat_ms: number(map, "heartbeat")?,
         })
@@ -97,8 +104,11 @@ impl Definition {
         Options {
             consumers: size(self.max_consumers),
             buffer: size(self.buffer),
+            bytes: size(self.buffer_bytes),
             when_full: when_full.map_or(WhenFull::Block, |(_, when_full)| when_full),
             warn_at: (self.warn_at > 0).then(|| size(self.warn_at)),
+            max_attempts: (self.max_attempts > 0)
+                .then(|| u32::try_from(self.max_attempts).unwrap_or(u32::MAX)),
         }
     }
 }

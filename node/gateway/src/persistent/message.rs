@@ -37,7 +37,7 @@ pub(crate) enum Message {
     },
     /// A consumer goes.
     Leave { consumer: Vec<u8>, reply: ReplyTo },
-    /// A consumer is gone.
+    /// A consumer is gone without a word.
     Gone { id: u64 },
     /// Begin again at a position.
     Reset { position: u64, reply: ReplyTo },
@@ -50,12 +50,36 @@ pub(crate) enum Message {
     Status { reply: ReplyTo },
     /// End, and take everything out of the store.
     Delete { reply: ReplyTo },
+    /// End: the store was removed.
+    End,
     /// Events have come, or, if there are none, all there were.
     Fed { feed: u64, batch: Batch },
     /// Events cannot be read; it is tried again.
     Failed { feed: u64, error: StoreError },
     /// What was written down is durable, or is not.
     Saved(Result<(), Unavailable>),
+}
+
+impl Message {
+    /// Where its answer goes, if there is to be one.
+    pub(crate) fn reply(self) -> Option<ReplyTo> {
+        match self {
+            Message::Join { reply, .. }
+            | Message::Acknowledge { reply, .. }
+            | Message::GiveBack { reply, .. }
+            | Message::Window { reply, .. }
+            | Message::Leave { reply, .. }
+            | Message::Reset { reply, .. }
+            | Message::Replay { reply, .. }
+            | Message::Status { reply }
+            | Message::Delete { reply } => Some(reply),
+            Message::Gone { .. }
+            | Message::End
+            | Message::Fed { .. }
+            | Message::Failed { .. }
+            | Message::Saved(_) => None,
+        }
+    }
 }
 
 /// Which events are acknowledged.

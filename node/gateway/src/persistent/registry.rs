@@ -9,10 +9,11 @@ use crate::delivery::start::Start;
 use crate::refusal;
 use crate::worker::ReplyTo;
 use esdb_dist::Connection;
+use esdb_etf::Term;
 use esdb_store::{Direction, Space, StoreError};
 use esdb_subscription::Selector;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -24,7 +25,15 @@ use tokio::task::JoinHandle;
 pub(crate) struct Persistent {
     means: Arc<Means>,
     runtime: Handle,
-    running: Mutex<BTreeMap<Vec<u8>, Running>>,
+    table: Mutex<Table>,
+}
+
+/// By name.
+#[derive(Default)]
+struct Table {
+    running: BTreeMap<Vec<u8>, Running>,
+    /// Tasks of those that were deleted, which may not have taken them out of the store yet.
+    ending: HashMap<Vec<u8>, JoinHandle<()>>,
 }
 
 /// One whose task runs; the task is ended when this is dropped.
@@ -41,6 +50,9 @@ impl Drop for Running {
         self.task.abort();
     }
 }
+
+/// The task of a deleted subscription of the same name, if there was one.
+struct Predecessor(Option<JoinHandle<()>>);
 
 /// What a consumer asks to be opened.
 pub(crate) struct Opening {
@@ -60,7 +72,7 @@ impl Persistent {
         let persistent = Persistent {
             means: means.clone(),
             runtime: Handle::current(),
-            running: Mutex::default(),
+            table: Mutex::default(),
         };
         if let Err(error) = persistent.load() {
             tracing::error!(%error, "not all persistent subscriptions could be loaded");
@@ -87,8 +99,9 @@ impl Persistent {
             let selector = definition.as_ref().and_then(|d| d.selector().ok());
             match (definition, progress, selector) {
                 (Some(definition), Some(progress), Some(selector)) => {
-                    let running = self.run(&name, definition, Arc::new(selector), progress, false);
-                    self.running.lock().insert(name, running);
+                    let is = (definition, Arc::new(selector), progress);
+                    let running = self.run(&name, is, None);
+                    self.table.lock().running.insert(name, running);
                 }
                 _ => {
                     let name = String::from_utf8_lossy(&name);
@@ -99,13 +112,13 @@ impl Persistent {
         Ok(())
     }
 
+    /// Runs one that is in the store; or a new one, when the one of the same name before it has
+    /// ended.
     fn run(
         &self,
         name: &[u8],
-        definition: Definition,
-        selector: Arc<Selector>,
-        progress: Progress,
-        is_new: bool,
+        (definition, selector, progress): (Definition, Arc<Selector>, Progress),
+        new: Option<Predecessor>,
     ) -> Running {
         let (mailbox, messages) = unbounded_channel();
         let checkpoint = Arc::new(watch::Sender::new(progress.checkpoint));
@@ -117,14 +130,19 @@ impl Persistent {
             means: self.means.clone(),
             mailbox: mailbox.clone(),
             checkpoint: checkpoint.clone(),
-            is_new,
+            is_new: new.is_some(),
         });
         Running {
             definition,
             selector,
             mailbox,
             checkpoint,
-            task: self.runtime.spawn(runner.run(messages)),
+            task: self.runtime.spawn(async move {
+                if let Some(Predecessor(Some(before))) = new {
+                    let _ended = before.await;
+                }
+                runner.run(messages).await;
+            }),
         }
     }
 
@@ -134,8 +152,15 @@ impl Persistent {
         let Some(consumer) = opening.consumer.or(caller) else {
             return;
         };
-        let mut running = self.running.lock();
-        let entry = match running.get(&opening.name) {
+        let Some(connection) = self.connection_of(&consumer, connection) else {
+            return reply.send(true, |out| {
+                let text =
+                    "the consumer's node is not connected with the server, or was started again";
+                refusal::passing(out, "not_connected", text);
+            });
+        };
+        let mut table = self.table.lock();
+        let entry = match table.running.get(&opening.name) {
             Some(entry) => {
                 let is_same = entry.definition.kind == opening.definition.kind
                     && *entry.selector == opening.selector;
@@ -157,8 +182,10 @@ impl Persistent {
                     ..Progress::default()
                 };
                 let selector = Arc::new(opening.selector);
-                let entry = self.run(&opening.name, opening.definition, selector, progress, true);
-                running.entry(opening.name).or_insert(entry)
+                let before = Predecessor(table.ending.remove(&opening.name));
+                let is = (opening.definition, selector, progress);
+                let entry = self.run(&opening.name, is, Some(before));
+                table.running.entry(opening.name).or_insert(entry)
             }
         };
         let _ended = entry.mailbox.send(Message::Join {
@@ -169,6 +196,16 @@ impl Persistent {
         });
     }
 
+    /// The connection with the consumer's node, which may be another than the caller's.
+    fn connection_of(&self, consumer: &[u8], callers: Connection) -> Option<Connection> {
+        let pid = Term::parse(consumer).ok()?.as_pid()?;
+        let connection = match *pid.node == *callers.peer() {
+            true => callers,
+            false => self.means.watcher.node().connection(&pid.node)?,
+        };
+        (connection.peer_creation() == pid.creation).then_some(connection)
+    }
+
     /// Tells the subscription of this name.
     pub(crate) fn tell(
         &self,
@@ -176,7 +213,7 @@ impl Persistent {
         reply: ReplyTo,
         message: impl FnOnce(ReplyTo) -> Message,
     ) {
-        match self.running.lock().get(name) {
+        match self.table.lock().running.get(name) {
             Some(entry) => drop(entry.mailbox.send(message(reply))),
             None => unknown(name, &reply),
         }
@@ -184,29 +221,44 @@ impl Persistent {
 
     /// Ends the subscription of this name, and takes it out of the store.
     pub(crate) fn delete(&self, name: &[u8], reply: ReplyTo) {
-        let Some(mut entry) = self.running.lock().remove(name) else {
+        let mut table = self.table.lock();
+        let Some(entry) = table.running.remove(name) else {
             return unknown(name, &reply);
         };
         let _ended = entry.mailbox.send(Message::Delete { reply });
-        // The task ends by itself, when it has come to this message.
-        entry.task = self.runtime.spawn(async {});
+        let task = self.let_end(entry);
+        table.ending.retain(|_, task| !task.is_finished());
+        table.ending.insert(name.to_vec(), task);
+    }
+
+    /// The task of one that ends by itself, when it has come to its last message.
+    fn let_end(&self, mut entry: Running) -> JoinHandle<()> {
+        std::mem::replace(&mut entry.task, self.runtime.spawn(async {}))
     }
 
     /// What the subscription selects, and how far it has come.
     pub(crate) fn progress(&self, name: &[u8]) -> Option<(Arc<Selector>, watch::Receiver<u64>)> {
-        let running = self.running.lock();
-        let entry = running.get(name)?;
+        let table = self.table.lock();
+        let entry = table.running.get(name)?;
         Some((entry.selector.clone(), entry.checkpoint.subscribe()))
     }
 
     /// Their names, in order.
     pub(crate) fn names(&self) -> Vec<Vec<u8>> {
-        self.running.lock().keys().cloned().collect()
+        self.table.lock().running.keys().cloned().collect()
     }
 
     /// Ends all tasks.
     pub(crate) fn end(&self) {
-        self.running.lock().clear();
+        self.table.lock().running.clear();
+    }
+
+    /// Ends all tasks, and tells the consumers that the store was removed.
+    pub(crate) fn end_with_store(&self) {
+        for entry in std::mem::take(&mut self.table.lock().running).into_values() {
+            let _ended = entry.mailbox.send(Message::End);
+            drop(self.let_end(entry));
+        }
     }
 }
 

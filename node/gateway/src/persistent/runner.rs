@@ -17,7 +17,7 @@ use esdb_dist::Connection;
 use esdb_etf::put;
 use esdb_subscription::Selector;
 use esdb_subscription::group::{Action, Group, Nack, Refused};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,8 +47,8 @@ pub(crate) struct Runner {
     feeder: Option<Feeder>,
     /// What had been done when it was loaded.
     pub(super) before: Progress,
-    /// Attempts of the events in flight.
-    attempts: HashMap<u64, u64>,
+    /// Events dropped since the server was started.
+    dropped: u64,
     /// Parked events that are being delivered again.
     replayed: BTreeSet<u64>,
     pub(super) save: Save,
@@ -106,7 +106,7 @@ impl Runner {
             count: 0,
             feeder: None,
             before: progress,
-            attempts: HashMap::new(),
+            dropped: 0,
             replayed: BTreeSet::new(),
             checkpoint,
             failure: None,
@@ -126,7 +126,14 @@ impl Runner {
             tokio::select! {
                 message = messages.recv() => match message {
                     None => return,
-                    Some(Message::Delete { reply }) => return self.delete(reply),
+                    Some(Message::Delete { reply }) => {
+                        self.refuse_rest(&mut messages);
+                        return self.delete(reply);
+                    }
+                    Some(Message::End) => {
+                        self.tell_all(|out, name| notice::closed(out, name, "store_removed"));
+                        return self.refuse_rest(&mut messages);
+                    }
                     Some(message) => self.handle(message),
                 },
                 _ = heartbeat.tick(), if beats => self.beat(),
@@ -174,19 +181,19 @@ impl Runner {
                 self.answer(done, reply);
             }
             Message::Leave { consumer, reply } => {
-                let done = self.id_of(&consumer).map(|id| self.gone(id));
+                let done = self.id_of(&consumer).map(|id| self.leave(id));
                 self.save.touch();
                 self.answer(done, reply);
             }
-            Message::Gone { id } => self.gone(id),
+            Message::Gone { id } => self.lose(id),
             Message::Reset { position, reply } => {
                 self.reset(position);
                 self.answer(Ok(()), reply);
             }
             Message::Replay { positions, reply } => self.replay(&positions, &reply),
             Message::Status { reply } => self.status(&reply),
-            // The loop above has it.
-            Message::Delete { .. } => {}
+            // The loop above has them.
+            Message::Delete { .. } | Message::End => {}
             Message::Fed { feed, batch } => {
                 if self.is_current(feed) {
                     self.fed(&batch);
@@ -200,6 +207,16 @@ impl Runner {
                 }
             }
             Message::Saved(result) => self.saved(result),
+        }
+    }
+
+    /// Answers everybody who waits: there is no such subscription any more.
+    fn refuse_rest(&mut self, messages: &mut UnboundedReceiver<Message>) {
+        messages.close();
+        let unread = std::iter::from_fn(|| messages.try_recv().ok());
+        let waiting = self.save.take_waiting();
+        for reply in waiting.into_iter().chain(unread.filter_map(Message::reply)) {
+            reply.send(true, |out| refusal::subscription_not_found(out, &self.name));
         }
     }
 
@@ -226,7 +243,7 @@ impl Runner {
     fn join(&mut self, pid: Vec<u8>, connection: Connection, window: usize, reply: ReplyTo) {
         if let Ok(id) = self.id_of(&pid) {
             // It has forgotten what it had; that comes again.
-            self.gone(id);
+            self.leave(id);
         }
         self.count += 1;
         let id = self.count;
@@ -252,13 +269,31 @@ impl Runner {
         self.save.answer_later(reply);
     }
 
-    fn gone(&mut self, id: u64) {
+    fn leave(&mut self, id: u64) {
         self.consumers.remove(&id);
-        if self.group.leave(id).is_ok() && self.consumers.is_empty() {
-            // Nothing is read for nobody.
-            self.feeder = None;
+        if self.group.leave(id).is_ok() {
+            self.rest();
+        }
+    }
+
+    /// A consumer is gone without a word: what it had may be what ended it.
+    fn lose(&mut self, id: u64) {
+        self.consumers.remove(&id);
+        if self.group.lose(id).is_ok() {
+            // What was tried too often is put aside before the rest is forgotten.
+            self.act();
+            self.rest();
+        }
+    }
+
+    /// Nothing is read for nobody, and nothing kept in memory.
+    fn rest(&mut self) {
+        if self.consumers.is_empty() {
             let progress = self.progress();
-            self.begin_again(progress);
+            self.feeder = None;
+            self.replayed.clear();
+            self.group.forget(progress.checkpoint);
+            self.before = progress;
         }
     }
 
@@ -283,7 +318,6 @@ impl Runner {
                         self.done(position);
                     }
                 }
-                self.attempts.retain(|position, _| position > last);
                 let done = self.group.ack_up_to(id, *last);
                 done.map(|_| ())
                     .map_err(|refused| Problem::refused(refused, "this consumer"))
@@ -293,7 +327,6 @@ impl Runner {
 
     /// An event is done with.
     fn done(&mut self, position: u64) {
-        self.attempts.remove(&position);
         if self.replayed.remove(&position) {
             self.save.unpark(position);
         }
@@ -306,48 +339,36 @@ impl Runner {
         fate: &Fate,
     ) -> Result<(), Problem> {
         let id = self.id_of(consumer)?;
+        // From the last to the first: one that is tried again takes along those behind it.
+        let mut positions: Vec<u64> = positions.to_vec();
+        positions.sort_unstable_by(|a, b| b.cmp(a));
+        positions.dedup();
+        let mut unknown = None;
         for position in positions {
-            let attempt = self.attempts.get(position).copied().unwrap_or(1);
-            let most = self.definition.max_attempts;
             let nack = match fate {
-                Fate::Retry if most > 0 && attempt >= most => {
-                    let mut reason = Vec::new();
-                    put::atom(&mut reason, "max_attempts");
-                    Nack::Park(reason)
-                }
                 Fate::Retry => Nack::Retry,
                 Fate::Skip => Nack::Skip,
                 Fate::Park(reason) => Nack::Park(reason.clone()),
             };
-            let is_done = nack != Nack::Retry;
-            if self.group.nack(id, *position, nack).is_err() {
-                return Err(Problem::not_in_flight(*position));
-            }
-            if is_done {
-                self.done(*position);
+            match self.group.nack(id, position, nack) {
+                Err(_) => unknown = Some(position),
+                // What is put aside is done with when it is: see `act`.
+                Ok(()) if *fate == Fate::Skip => self.done(position),
+                Ok(()) => {}
             }
         }
-        Ok(())
+        unknown.map_or(Ok(()), |position| Err(Problem::not_in_flight(position)))
     }
 
     fn reset(&mut self, position: u64) {
-        self.group.reset(position);
-        self.attempts.clear();
+        self.feeder = None;
         self.replayed.clear();
-        self.begin_again(Progress {
+        self.group.reset(position);
+        self.before = Progress {
             checkpoint: position,
             ..Progress::default()
-        });
+        };
         self.save.touch();
-    }
-
-    /// Goes on from some progress, with nothing in memory.
-    fn begin_again(&mut self, progress: Progress) {
-        self.feeder = None;
-        self.group.reset(progress.checkpoint);
-        self.attempts.clear();
-        self.replayed.clear();
-        self.before = progress;
     }
 
     /// Offers parked events again; they stay in the store until they are done with.
@@ -367,7 +388,7 @@ impl Runner {
                 if event.position == position {
                     let mut term = Vec::new();
                     Shape::Map.put(&mut term, &event);
-                    found = Some((Place::from(&event).stream, Bytes::from(term)));
+                    found = Some((Place::from(&event).stream.to_be_bytes(), Bytes::from(term)));
                 }
             });
             if let Err(error) = read {
@@ -375,7 +396,8 @@ impl Runner {
             }
             match found {
                 Some((stream, term)) => {
-                    let offered = self.group.replay(position, &stream.to_be_bytes(), term);
+                    let bytes = term.len();
+                    let offered = self.group.replay(position, &stream, term, bytes);
                     match offered {
                         Ok(()) => drop(self.replayed.insert(position)),
                         Err(Refused::Full) => break,
@@ -411,8 +433,9 @@ impl Runner {
                 continue;
             }
             let stream = place.stream.to_be_bytes();
-            let term = Bytes::copy_from_slice(term);
-            if let Err(Refused::Full) = self.group.offer(place.position, &stream, term) {
+            let (bytes, term) = (term.len(), Bytes::copy_from_slice(term));
+            let offered = self.group.offer(place.position, &stream, term, bytes);
+            if offered == Err(Refused::Full) {
                 return self.close_all("buffer_full");
             }
         }
@@ -422,7 +445,7 @@ impl Runner {
     fn close_all(&mut self, reason: &str) {
         self.tell_all(|out, name| notice::closed(out, name, reason));
         for id in self.consumers.keys().copied().collect::<Vec<_>>() {
-            self.gone(id);
+            self.leave(id);
         }
     }
 
@@ -442,7 +465,8 @@ impl Runner {
                 none.insert(Feeder::start(self.count, feed, self.mailbox.clone()))
             }
         };
-        feeder.ask(Room { events, ..AT_ONCE });
+        let bytes = self.group.wants_bytes().clamp(1, AT_ONCE.bytes);
+        feeder.ask(Room { events, bytes });
     }
 
     /// Does what the group wants done.
@@ -450,9 +474,6 @@ impl Runner {
         for action in self.group.actions() {
             match action {
                 Action::Deliver { consumer, events } => {
-                    for event in &events {
-                        self.attempts.insert(event.position, event.attempt.into());
-                    }
                     if let Some(consumer) = self.consumers.get(&consumer) {
                         let name = &self.name;
                         consumer.connection.send(&consumer.pid, true, |out| {
@@ -467,9 +488,13 @@ impl Runner {
                     ..
                 } => {
                     let attempt = attempt.into();
+                    let reason = reason.unwrap_or_else(tried_too_often);
+                    self.replayed.remove(&position);
                     self.save.park(position, Parked { attempt, reason });
                 }
                 Action::Dropped(position) => {
+                    self.dropped += 1;
+                    self.replayed.remove(&position);
                     self.tell_all(|out, name| notice::number(out, name, "dropped", position));
                 }
                 Action::Warning { waiting } => {
@@ -498,18 +523,20 @@ impl Runner {
         }
     }
 
-    /// `{ok, #{checkpoint, next, waiting, in_flight, consumers => [#{pid, in_flight}], reason}}`
+    /// `{ok, #{checkpoint, next, waiting, in_flight, dropped, consumers => [#{pid, in_flight}],
+    /// reason}}`
     fn status(&self, reply: &ReplyTo) {
         let in_flight: usize = self.group.consumers().map(|(_, events)| events).sum();
         reply.send(true, |out| {
             put::tuple(out, 2);
             put::atom(out, "ok");
-            put::map(out, 6);
+            put::map(out, 7);
             for (key, number) in [
                 ("checkpoint", self.group.checkpoint()),
                 ("next", self.group.next()),
                 ("waiting", self.group.waiting() as u64),
                 ("in_flight", in_flight as u64),
+                ("dropped", self.dropped),
             ] {
                 put::atom(out, key);
                 put::unsigned(out, number);
@@ -536,6 +563,13 @@ impl Runner {
             }
         });
     }
+}
+
+/// The reason, a raw term, for which an event is put aside that nobody could cope with.
+fn tried_too_often() -> Vec<u8> {
+    let mut reason = Vec::new();
+    put::atom(&mut reason, "max_attempts");
+    reason
 }
 
 /// Why something asked for was not done.

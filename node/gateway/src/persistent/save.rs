@@ -65,6 +65,16 @@ impl Save {
         self.parked.insert(position, None);
     }
 
+    /// Whoever waits for an answer.
+    pub(super) fn take_waiting(&mut self) -> Vec<ReplyTo> {
+        let flying = self.flying.iter_mut();
+        let mut waiting: Vec<ReplyTo> = flying
+            .flat_map(|f| std::mem::take(&mut f.waiting))
+            .collect();
+        waiting.append(&mut self.waiting);
+        waiting
+    }
+
     /// Answers `ok` when everything is durable that has changed until now.
     pub(super) fn answer_later(&mut self, reply: ReplyTo) {
         self.waiting.push(reply);

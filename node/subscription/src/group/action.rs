@@ -12,7 +12,7 @@ pub enum Action<C, T> {
         /// The events, at least one.
         events: Vec<Delivered<T>>,
     },
-    /// Keep this event for later: its consumer parked it.
+    /// Keep this event for later: its consumer parked it, or it has been tried too often.
     Park {
         /// Its position.
         position: u64,
@@ -22,8 +22,8 @@ pub enum Action<C, T> {
         payload: T,
         /// How often it had been tried.
         attempt: u32,
-        /// What the consumer says about it, as it came.
-        reason: Vec<u8>,
+        /// What the consumer says about it, as it came; `None` if it has been tried too often.
+        reason: Option<Vec<u8>>,
     },
     /// This event was dropped, because as many waited as may.
     Dropped(u64),
@@ -46,7 +46,7 @@ pub struct Delivered<T> {
     /// Its contents.
     pub payload: T,
     /// Which attempt it is, from 1. Counted are those that ended with the consumer giving the
-    /// event back or leaving.
+    /// event back, or being lost.
     pub attempt: u32,
     /// Whether it was delivered before.
     pub redelivered: bool,
@@ -55,7 +55,7 @@ pub struct Delivered<T> {
 /// What is to become of an event that a consumer has not done with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Nack {
-    /// It is tried again, before later events of its stream.
+    /// It is tried again, before later events of its stream; or parked, if it was tried too often.
     Retry,
     /// It is put aside, with a reason; the stream goes on.
     Park(Vec<u8>),

@@ -44,7 +44,7 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
         let owned = self
             .consumers
             .iter()
-            .filter(|(_, consumer)| consumer.room() > 0)
+            .filter(|(_, consumer)| consumer.room(self.options.bytes) > 0)
             .filter_map(|(name, consumer)| Some((*consumer.ready.first()?, *name)));
         owned.chain(unowned).min()
     }
@@ -52,7 +52,10 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
     /// The consumer with the most room in its window: one with any, or also one with `none`.
     pub(super) fn roomiest(&self, none: bool) -> Option<C> {
         let rooms = self.consumers.iter();
-        let rooms = rooms.map(|(name, consumer)| (consumer.room(), std::cmp::Reverse(*name)));
+        let rooms = rooms.map(|(name, consumer)| {
+            let room = consumer.room(self.options.bytes);
+            (room, std::cmp::Reverse(*name))
+        });
         let (room, name) = rooms.max()?;
         (none || room > 0).then_some(name.0)
     }
@@ -66,20 +69,23 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
             attempt: event.attempt,
             redelivered: event.returned,
         };
+        let bytes = event.bytes;
         let name = event.stream.clone();
         let stream = self.streams.get_mut(&name)?;
         stream.in_flight += 1;
         stream.owner = Some(consumer);
         self.waiting -= 1;
+        self.waiting_bytes -= bytes;
         if let Some(consumer) = self.consumers.get_mut(&consumer) {
             consumer.in_flight.insert(position);
+            consumer.in_flight_bytes += bytes;
         }
         self.settle(&name);
         Some(delivered)
     }
 
     /// Takes in an event, behind those of its stream.
-    pub(super) fn add(&mut self, position: u64, stream: &[u8], payload: T) {
+    pub(super) fn add(&mut self, position: u64, stream: &[u8], payload: T, bytes: usize) {
         let name: Arc<[u8]> = match self.streams.get_key_value(stream) {
             Some((name, _)) => name.clone(),
             None => stream.into(),
@@ -92,15 +98,16 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
         });
         queued.queue.push_back(position);
         self.waiting += 1;
-        self.events.insert(
-            position,
-            Held {
-                stream: name.clone(),
-                payload,
-                attempt: 1,
-                returned: false,
-            },
-        );
+        self.waiting_bytes += bytes;
+        let attempt = self.tried.remove(&position).unwrap_or(1);
+        let event = Held {
+            stream: name.clone(),
+            payload,
+            bytes,
+            attempt,
+            returned: attempt > 1,
+        };
+        self.events.insert(position, event);
         self.settle(&name);
     }
 
@@ -123,23 +130,51 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
         match at < stream.in_flight {
             true => {
                 stream.in_flight -= 1;
-                let owner = stream
-                    .owner
-                    .and_then(|owner| self.consumers.get_mut(&owner));
-                owner.map(|owner| owner.in_flight.remove(&position));
+                let owner = stream.owner;
+                if let Some(owner) = owner.and_then(|owner| self.consumers.get_mut(&owner)) {
+                    owner.no_longer_in_flight(position, event.bytes);
+                }
             }
-            false => self.waiting -= 1,
+            false => {
+                self.waiting -= 1;
+                self.waiting_bytes -= event.bytes;
+            }
         }
         self.settle(&event.stream);
         Some(event)
     }
 
+    /// Counts one more attempt; not if there have been as many as may be.
+    pub(super) fn try_again(&mut self, position: u64) -> bool {
+        let most = self.options.max_attempts.unwrap_or(u32::MAX);
+        let Some(event) = self.events.get_mut(&position) else {
+            return true;
+        };
+        let may_be = event.attempt < most;
+        if may_be {
+            event.attempt = event.attempt.saturating_add(1);
+        }
+        may_be
+    }
+
+    /// Puts an event aside.
+    pub(super) fn park(&mut self, position: u64, reason: Option<Vec<u8>>) {
+        if let Some(event) = self.finish(position) {
+            self.pending.push(Action::Park {
+                position,
+                stream: event.stream,
+                payload: event.payload,
+                attempt: event.attempt,
+                reason,
+            });
+        }
+    }
+
     /// Takes back an event that is in flight, and with it those of its stream that are behind it.
     pub(super) fn take_back(&mut self, consumer: C, position: u64) {
-        let Some(event) = self.events.get_mut(&position) else {
+        let Some(event) = self.events.get(&position) else {
             return;
         };
-        event.attempt = event.attempt.saturating_add(1);
         let name = event.stream.clone();
         let Some(stream) = self.streams.get_mut(&name) else {
             return;
@@ -147,33 +182,45 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
         let kept = stream.queue.iter().position(|one| *one == position);
         let kept = kept.unwrap_or(stream.in_flight).min(stream.in_flight);
         for back in stream.queue.range(kept..stream.in_flight) {
-            if let Some(event) = self.events.get_mut(back) {
-                event.returned = true;
-            }
+            let Some(event) = self.events.get_mut(back) else {
+                continue;
+            };
+            event.returned = true;
             if let Some(consumer) = self.consumers.get_mut(&consumer) {
-                consumer.in_flight.remove(back);
+                consumer.no_longer_in_flight(*back, event.bytes);
             }
             self.waiting += 1;
+            self.waiting_bytes += event.bytes;
         }
         stream.in_flight = kept;
         self.settle(&name);
     }
 
-    /// The lowest position that waits, of those that are next in their streams.
-    fn oldest(&self) -> Option<u64> {
+    /// The positions that wait, of those that are next in their streams.
+    fn heads(&self) -> impl Iterator<Item = u64> {
         let owned = self.consumers.values().map(|consumer| &consumer.ready);
-        let heads = owned.chain([&self.unowned]);
-        heads.filter_map(|heads| heads.first()).min().copied()
+        owned.chain([&self.unowned]).flatten().copied()
     }
 
-    /// Drops the events that have waited longest, until there is room for one.
-    pub(super) fn drop_oldest(&mut self) {
-        while self.waiting >= self.options.buffer
-            && let Some(oldest) = self.oldest()
-        {
+    /// The lowest position that waits.
+    fn oldest(&self) -> Option<u64> {
+        let owned = self.consumers.values().map(|consumer| &consumer.ready);
+        let lists = owned.chain([&self.unowned]);
+        lists.filter_map(|heads| heads.first()).min().copied()
+    }
+
+    /// Drops the events that have waited longest, until there is room for one, but none that a
+    /// consumer has had before. False if there is no room even then.
+    pub(super) fn drop_oldest(&mut self) -> bool {
+        while self.is_full() {
+            let is_new = |at: &u64| self.events.get(at).is_some_and(|event| !event.returned);
+            let Some(oldest) = self.heads().filter(is_new).min() else {
+                return false;
+            };
             self.finish(oldest);
             self.pending.push(Action::Dropped(oldest));
         }
+        true
     }
 
     /// After a change of a stream: frees it from its owner, forgets it if it has no events, and
@@ -215,8 +262,17 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
 }
 
 impl super::Consumer {
-    /// How many more events may be in flight to it.
-    fn room(&self) -> usize {
-        self.window.saturating_sub(self.in_flight.len())
+    /// How many more events may be in flight to it, of which it may have so many bytes.
+    fn room(&self, bytes: usize) -> usize {
+        match !self.in_flight.is_empty() && self.in_flight_bytes >= bytes {
+            true => 0,
+            false => self.window.saturating_sub(self.in_flight.len()),
+        }
+    }
+
+    fn no_longer_in_flight(&mut self, position: u64, bytes: usize) {
+        if self.in_flight.remove(&position) {
+            self.in_flight_bytes -= bytes;
+        }
     }
 }

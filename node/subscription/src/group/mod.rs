@@ -6,10 +6,13 @@
 //! * The events of a stream go to one consumer, in order, as long as one of them is in flight. When a
 //!   consumer leaves, all that it has not acknowledged goes to one of the others, in order.
 //! * A consumer has no more events in flight than its window. What waits for room is held here, up
-//!   to a bound; beyond that the group wants no more, or drops, as it is told.
+//!   to a bound; beyond that the group wants no more, or drops, as it is told. Both are bounded in
+//!   bytes, too.
 //! * An event that a consumer gives back to be tried again is delivered before all later events of
 //!   its stream: those of them that are in flight are taken back and delivered again after it, to
 //!   the same consumer.
+//! * An event that has been tried as often as may be, and whose consumer gives it back or is lost with
+//!   it, is parked.
 //! * The checkpoint is the position before which every event is done with: acknowledged, skipped,
 //!   parked or dropped. Whoever starts again from there misses nothing.
 //!
@@ -43,13 +46,18 @@ pub enum WhenFull {
 pub struct Options {
     /// Most consumers at a time: 1 for an exclusive one. 0 is taken for 1.
     pub consumers: usize,
-    /// Most events that wait for room in a window. 0 is taken for 1. Events of a consumer that
-    /// left come on top, so that the most in memory is this and the sum of the windows.
+    /// Most events that wait for room in a window. 0 is taken for 1. Events that come back from
+    /// consumers are on top, so that the most in memory is this and the sum of the windows.
     pub buffer: usize,
+    /// Most bytes of those that wait, and of those in flight to one consumer; one event may always
+    /// be there, however large it is.
+    pub bytes: usize,
     /// What to do when they are there and another comes.
     pub when_full: WhenFull,
     /// From how many waiting events on to warn.
     pub warn_at: Option<usize>,
+    /// How often an event is tried at most, before it is parked.
+    pub max_attempts: Option<u32>,
 }
 
 /// Consumers named `C` that share events with contents of type `T`.
@@ -69,6 +77,9 @@ pub struct Group<C, T> {
     /// The checkpoint that was last told.
     told: u64,
     waiting: usize,
+    waiting_bytes: usize,
+    /// Attempts of events that were forgotten, and will be offered again.
+    tried: HashMap<u64, u32>,
     warned: bool,
     /// Where the feed came to the end of what there was.
     live: Option<u64>,
@@ -80,6 +91,7 @@ pub struct Group<C, T> {
 struct Consumer {
     window: usize,
     in_flight: BTreeSet<u64>,
+    in_flight_bytes: usize,
     /// The next event to deliver of each stream that it owns.
     ready: BTreeSet<u64>,
 }
@@ -99,6 +111,7 @@ struct Stream<C> {
 struct Held<T> {
     stream: Arc<[u8]>,
     payload: T,
+    bytes: usize,
     attempt: u32,
     /// It was delivered before and has come back.
     returned: bool,
@@ -121,6 +134,8 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
             next,
             told: next,
             waiting: 0,
+            waiting_bytes: 0,
+            tried: HashMap::new(),
             warned: false,
             live: None,
             caught_up_told: false,
@@ -158,8 +173,8 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
         Ok(())
     }
 
-    /// A consumer has left, or is gone. What it has not acknowledged goes to one of the others;
-    /// if there are none, it waits.
+    /// A consumer has left. What it has not acknowledged goes to one of the others; if there are
+    /// none, it waits.
     ///
     /// # Errors
     /// [`Refused::Unknown`].
@@ -174,11 +189,11 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
             .collect();
         for position in &gone.in_flight {
             if let Some(event) = self.events.get_mut(position) {
-                event.attempt = event.attempt.saturating_add(1);
                 event.returned = true;
             }
         }
         self.waiting += gone.in_flight.len();
+        self.waiting_bytes += gone.in_flight_bytes;
         for name in streams {
             if let Some(stream) = self.streams.get_mut(&name) {
                 stream.in_flight = 0;
@@ -190,38 +205,76 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
         Ok(())
     }
 
+    /// A consumer is gone without a word: it leaves, and the events that were in flight to it have
+    /// been tried once more. Any of them may be what ended it.
+    ///
+    /// # Errors
+    /// [`Refused::Unknown`].
+    pub fn lose(&mut self, consumer: C) -> Result<(), Refused> {
+        let lost = self.consumers.get(&consumer).ok_or(Refused::Unknown)?;
+        let in_flight: Vec<u64> = lost.in_flight.iter().copied().collect();
+        for position in in_flight {
+            if !self.try_again(position) {
+                self.park(position, None);
+            }
+        }
+        self.leave(consumer)
+    }
+
     /// How many more events it takes now.
     pub fn wants(&self) -> usize {
-        let room = self.options.buffer.saturating_sub(self.waiting);
+        let room = match self.is_full() {
+            true => 0,
+            false => self.options.buffer - self.waiting,
+        };
         match self.live.is_some() && self.options.when_full != WhenFull::Block {
             true => room.max(1),
             false => room,
         }
     }
 
-    /// The next event of the subscription. Positions ascend.
+    /// How many more bytes of events it takes now, one event being taken in any case.
+    pub fn wants_bytes(&self) -> usize {
+        self.options.bytes.saturating_sub(self.waiting_bytes)
+    }
+
+    fn is_full(&self) -> bool {
+        let bytes = self.waiting > 0 && self.waiting_bytes >= self.options.bytes;
+        self.waiting >= self.options.buffer || bytes
+    }
+
+    /// The next event of the subscription, of so many bytes. Positions ascend. One that was asked
+    /// for before others came back is taken, too, unless it is new and the group is not to block.
     ///
     /// # Errors
-    /// [`Refused::Full`] if none is wanted, or if the group refuses events when it is full;
-    /// [`Refused::Passed`] for a position that it is already past.
-    pub fn offer(&mut self, position: u64, stream: &[u8], payload: T) -> Result<(), Refused> {
+    /// [`Refused::Full`] if the group refuses new events when it is full; [`Refused::Passed`] for a
+    /// position that it is already past.
+    pub fn offer(
+        &mut self,
+        position: u64,
+        stream: &[u8],
+        payload: T,
+        bytes: usize,
+    ) -> Result<(), Refused> {
         if position < self.next {
             return Err(Refused::Passed);
         }
-        if self.waiting >= self.options.buffer {
-            match self.options.when_full {
-                WhenFull::DropOldest if self.live.is_some() => self.drop_oldest(),
-                WhenFull::DropNewest if self.live.is_some() => {
-                    self.pending.push(Action::Dropped(position));
-                    self.next = position + 1;
-                    return Ok(());
-                }
-                _ => return Err(Refused::Full),
+        if self.is_full() && self.live.is_some() {
+            let is_dropped = match self.options.when_full {
+                WhenFull::Block => false,
+                WhenFull::Error => return Err(Refused::Full),
+                WhenFull::DropOldest => !self.drop_oldest(),
+                WhenFull::DropNewest => true,
+            };
+            if is_dropped {
+                self.pending.push(Action::Dropped(position));
+                self.next = position + 1;
+                return Ok(());
             }
         }
         self.next = position + 1;
         self.open.insert(position);
-        self.add(position, stream, payload);
+        self.add(position, stream, payload, bytes);
         Ok(())
     }
 
@@ -241,14 +294,20 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
     /// # Errors
     /// [`Refused::Full`] if as many events wait as may; [`Refused::Known`] if it is not done with,
     /// or, after a reset, will come by itself.
-    pub fn replay(&mut self, position: u64, stream: &[u8], payload: T) -> Result<(), Refused> {
+    pub fn replay(
+        &mut self,
+        position: u64,
+        stream: &[u8],
+        payload: T,
+        bytes: usize,
+    ) -> Result<(), Refused> {
         if self.events.contains_key(&position) || position >= self.next {
             return Err(Refused::Known);
         }
-        if self.waiting >= self.options.buffer {
+        if self.is_full() {
             return Err(Refused::Full);
         }
-        self.add(position, stream, payload);
+        self.add(position, stream, payload, bytes);
         Ok(())
     }
 
@@ -283,37 +342,43 @@ impl<C: Copy + Ord + Hash, T: Clone> Group<C, T> {
     pub fn nack(&mut self, consumer: C, position: u64, nack: Nack) -> Result<(), Refused> {
         self.in_flight(consumer, position)?;
         match nack {
-            Nack::Retry => self.take_back(consumer, position),
+            Nack::Retry if self.try_again(position) => self.take_back(consumer, position),
+            Nack::Retry => self.park(position, None),
             Nack::Skip => drop(self.finish(position)),
-            Nack::Park(reason) => {
-                if let Some(event) = self.finish(position) {
-                    self.pending.push(Action::Park {
-                        position,
-                        stream: event.stream,
-                        payload: event.payload,
-                        attempt: event.attempt,
-                        reason,
-                    });
-                }
-            }
+            Nack::Park(reason) => self.park(position, Some(reason)),
         }
         Ok(())
+    }
+
+    /// Forgets all events, as nobody is there to get them: they are to be offered again, from `next`
+    /// on. How often they have been tried is kept.
+    pub fn forget(&mut self, next: u64) {
+        for (position, event) in &self.events {
+            if event.attempt > 1 && self.open.contains(position) {
+                self.tried.insert(*position, event.attempt);
+            }
+        }
+        let tried = std::mem::take(&mut self.tried);
+        self.reset(next);
+        self.tried = tried;
     }
 
     /// Forgets all events and begins again at `next`, earlier or later. The consumers stay; an
     /// acknowledgement that is still on its way counts if its event has been delivered again by
     /// then.
     pub fn reset(&mut self, next: u64) {
+        self.tried.clear();
         self.streams.clear();
         self.events.clear();
         self.open.clear();
         self.unowned.clear();
         for consumer in self.consumers.values_mut() {
             consumer.in_flight.clear();
+            consumer.in_flight_bytes = 0;
             consumer.ready.clear();
         }
         self.next = next;
-        self.waiting = 0;
+        (self.waiting, self.waiting_bytes) = (0, 0);
         (self.live, self.caught_up_told) = (None, false);
     }
 

@@ -4,15 +4,17 @@
 use super::super::{name, non_negative};
 use super::{MAX_WINDOW, Request};
 use crate::delivery::start::Start;
-use crate::persistent::definition::{Definition, WHEN_FULL};
+use crate::persistent::definition::{BUFFER_BYTES, Definition, WHEN_FULL};
 use crate::persistent::registry::Opening;
 use crate::refusal::Refusal;
 use esdb_etf::{Map, Term, put};
 
 /// Longest time between two heartbeats in milliseconds: a day.
 const MAX_HEARTBEAT: u64 = 24 * 60 * 60 * 1000;
+/// Most bytes of events in memory that may be asked for: a gibibyte.
+const MAX_BYTES: u64 = 1 << 30;
 /// What may be given.
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
     "consumer",
     "type",
     "selector",
@@ -21,6 +23,7 @@ const OPTIONS: [&str; 11] = [
     "max_consumers",
     "max_attempts",
     "buffer",
+    "buffer_bytes",
     "when_full",
     "warn_at",
     "heartbeat",
@@ -50,6 +53,7 @@ pub(super) fn parse(subscription: Term<'_>, options: Term<'_>) -> Result<Request
         max_consumers: number("max_consumers", 1)?.max(1),
         max_attempts: number("max_attempts", 5)?,
         buffer: number("buffer", 1_000)?.clamp(1, MAX_WINDOW as u64),
+        buffer_bytes: number("buffer_bytes", BUFFER_BYTES)?.clamp(1, MAX_BYTES),
         when_full: when_full(options)?,
         warn_at: number("warn_at", 0)?,
         heartbeat_ms: heartbeat(number("heartbeat", 5_000)?)?,
