@@ -1,6 +1,7 @@
 //! The fields of an event, by the names that clients give them, and as terms.
 
-use esdb_etf::{Term, put};
+use crate::condition::Condition;
+use esdb_etf::{Kind, Term, put};
 use esdb_store::RecordedEvent;
 use std::cell::OnceCell;
 
@@ -54,6 +55,46 @@ impl Field {
             "metadata_content_type" => Field::MetadataContentType,
             _ => return None,
         })
+    }
+
+    /// Whether there can be an event of which the condition holds for this field.
+    pub fn can_be(self, condition: &Condition) -> bool {
+        let holds_anything = matches!(self, Field::Data | Field::Metadata);
+        match condition {
+            Condition::Any | Condition::NotEqual(_) => true,
+            Condition::In(values) => values
+                .iter()
+                .any(|value| Term::parse(value).is_ok_and(|value| self.can_hold(value))),
+            Condition::Compare(..) => holds_anything || self.is_number() || self.is_content_type(),
+            Condition::Map(_) => holds_anything,
+        }
+    }
+
+    /// Whether an event can have this value, as appends are checked.
+    fn can_hold(self, value: Term<'_>) -> bool {
+        let name = |term: Term<'_>| term.as_binary().is_some_and(|name| !name.is_empty());
+        match self {
+            Field::Data | Field::Metadata => true,
+            _ if self.is_number() => value.as_u64().is_some(),
+            _ if self.is_content_type() => matches!(value.kind(), Kind::Binary | Kind::Integer),
+            Field::EventType => {
+                let missing = value.is_atom("undefined") || value.is_atom("nil");
+                name(value) || (value.as_atom().is_some() && !missing)
+            }
+            Field::Tags => match value.as_proper_list() {
+                Some(mut tags) => tags.all(name),
+                None => value.is_atom("undefined"),
+            },
+            _ => name(value),
+        }
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Field::Version | Field::Timestamp | Field::EpochUs)
+    }
+
+    fn is_content_type(self) -> bool {
+        matches!(self, Field::DataContentType | Field::MetadataContentType)
     }
 }
 

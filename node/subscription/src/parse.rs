@@ -78,13 +78,12 @@ fn is_system(name: &[u8]) -> bool {
 }
 
 fn event_type(selector: Term<'_>) -> Result<Vec<Clause>, InvalidSelector> {
-    let named = selector.as_binary().is_some_and(|name| !name.is_empty());
-    if !named && selector.as_atom().is_none() {
+    let value = crate::condition::canonical(selector);
+    let condition = Condition::In(vec![value]);
+    if !Field::EventType.can_be(&condition) {
         let text = format!("an event type is a binary or an atom, not {selector:?}");
         return invalid("invalid_event_type", text);
     }
-    let value = crate::condition::canonical(selector);
-    let condition = Condition::In(vec![value]);
     Ok(vec![Clause::Field(Field::EventType, condition)])
 }
 
@@ -124,10 +123,7 @@ fn tags(selector: Term<'_>) -> Result<Vec<Box<[u8]>>, InvalidSelector> {
 
 fn pattern(selector: Term<'_>) -> Result<Vec<Clause>, InvalidSelector> {
     if let Some(name) = selector.as_binary() {
-        return match name {
-            b"" => invalid("invalid_pattern", "a pattern has a byte or more"),
-            _ => Ok(streams(name)),
-        };
+        return streams(name);
     }
     let Some(map) = selector.as_map() else {
         let text = format!(
@@ -145,12 +141,15 @@ fn pattern(selector: Term<'_>) -> Result<Vec<Clause>, InvalidSelector> {
 
 /// The streams whose names match; `$all`, which is no stream's name, means what it means
 /// elsewhere.
-fn streams(pattern: &[u8]) -> Vec<Clause> {
+fn streams(pattern: &[u8]) -> Result<Vec<Clause>, InvalidSelector> {
+    if pattern.is_empty() {
+        return invalid("invalid_pattern", "a pattern has a byte or more");
+    }
     let glob = Glob::new(pattern);
-    match glob.is_any() || pattern == b"$all" {
+    Ok(match glob.is_any() || pattern == b"$all" {
         true => Vec::new(),
         false => vec![Clause::Stream(glob)],
-    }
+    })
 }
 
 /// What one pair of a pattern asks for.
@@ -175,7 +174,7 @@ fn field(key: Term<'_>, value: Term<'_>) -> Result<Vec<Clause>, InvalidSelector>
     if field == Field::Stream
         && let Some(pattern) = value.as_binary()
     {
-        return Ok(streams(pattern));
+        return streams(pattern);
     }
     if field == Field::Tags
         && let Ok(tags) = tags(value)
@@ -185,6 +184,10 @@ fn field(key: Term<'_>, value: Term<'_>) -> Result<Vec<Clause>, InvalidSelector>
     match Condition::parse(value)? {
         // Every event has every field.
         Condition::Any => Ok(Vec::new()),
-        condition => Ok(vec![Clause::Field(field, condition)]),
+        condition if field.can_be(&condition) => Ok(vec![Clause::Field(field, condition)]),
+        _ => invalid(
+            "invalid_pattern",
+            format!("the {name} of an event is never so: {value:?}"),
+        ),
     }
 }

@@ -195,6 +195,13 @@ fn payloads() {
 fn what_makes_no_sense() {
     let long = "x".repeat(70_000);
     let nested = (0..40).fold(T::Int(1), |inner, _| map([(atom("a"), inner)]));
+    let pattern = |field, value| {
+        (
+            "by_event_pattern",
+            map([(atom(field), value)]),
+            "invalid_pattern",
+        )
+    };
     for (kind, selector, reason) in [
         ("by_color", bin("red"), "unknown_type"),
         ("by_stream", bin(""), "invalid_stream"),
@@ -215,6 +222,33 @@ fn what_makes_no_sense() {
             map([(atom("tenant"), bin("a"))]),
             "unknown_field",
         ),
+        // What no event's field can be.
+        ("by_event_type", atom("undefined"), "invalid_event_type"),
+        ("by_event_type", atom("nil"), "invalid_event_type"),
+        pattern("event_type", T::Int(1)),
+        pattern("event_type", bin("")),
+        pattern("event_type", atom("undefined")),
+        pattern("event_type", op("gt", T::Int(1))),
+        pattern("event_type", map([])),
+        pattern("stream_id", bin("")),
+        pattern("stream_id", atom("order")),
+        pattern(
+            "event_stream_id",
+            op("in", T::List(vec![bin(""), T::Int(1)])),
+        ),
+        pattern("stream_id", op("lt", T::Int(1))),
+        pattern("stream_id", map([])),
+        pattern("event_id", T::Int(1)),
+        pattern("version", bin("1")),
+        pattern("event_number", T::Int(-1)),
+        pattern("version", T::Float(1.0)),
+        pattern("version", op("in", T::List(vec![bin("1")]))),
+        pattern("timestamp", bin("now")),
+        pattern("epoch_us", map([])),
+        pattern("tags", T::List(vec![bin("a"), T::Int(1)])),
+        pattern("tags", op("gt", T::Int(1))),
+        pattern("tags", atom("red")),
+        pattern("data_content_type", atom("json")),
         ("by_event_payload", bin("x"), "invalid_payload"),
         (
             "by_event_payload",
@@ -249,6 +283,34 @@ fn what_makes_no_sense() {
     ] {
         let refused = parse(kind, &selector).expect_err(reason);
         assert_eq!(refused.reason, reason, "{refused}");
+    }
+}
+
+#[test]
+fn what_a_field_can_be_is_taken() {
+    let bare = Event::new("s", "t");
+    let tagged = Event::new("s", "t").tags(&["a"]);
+    for (field, value) in [
+        ("event_type", op("in", T::List(vec![T::Int(1), bin("t")]))),
+        ("event_type", op("ne", T::Int(1))),
+        ("event_id", op("eq", bin("e1"))),
+        ("version", op("in", T::List(vec![bin("1"), T::Int(7)]))),
+        ("version", op("gt", T::Float(6.5))),
+        ("tags", atom("undefined")),
+        ("data_content_type", bin("application/json")),
+        ("stream_id", atom("_")),
+        ("data", map([])),
+    ] {
+        let pattern = map([(atom(field), value)]);
+        assert!(matches("by_event_pattern", pattern, &bare), "{field}");
+    }
+    for value in [
+        bin("a"),
+        op("eq", T::List(vec![bin("a")])),
+        op("ne", atom("undefined")),
+    ] {
+        let pattern = map([(atom("tags"), value)]);
+        assert!(matches("by_event_pattern", pattern, &tagged));
     }
 }
 
