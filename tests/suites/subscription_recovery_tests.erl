@@ -13,6 +13,7 @@ recovery_test_() ->
             {"the server is killed", fun server_killed/0},
             {"the subscriber's node is killed", fun node_killed/0},
             {"the connection is cut", fun connection_cut/0},
+            {"a connection that is lost as soon as it is made is made again", fun connection_flaps/0},
             {"a node that does not read disturbs nobody", fun node_stopped/0},
             {"what was acknowledged and parked survives a kill", fun acknowledgements_survive/0},
             {"a persistent subscription survives its consumers", fun consumers_go/0},
@@ -84,6 +85,36 @@ connection_cut() ->
         All
     ),
     stop([Client], Server).
+
+%% The server alone connects with the subscriber's node.
+connection_flaps() ->
+    {Client, Server} = start([client]),
+    Collector = esdb_peer:run(Client, fun() -> subscribe(<<"flaps">>, <<"f">>) end),
+    ok = esdb_server:kill(Server),
+    Flaps = esdb_peer:run(Client, fun() ->
+        spawn(fun() ->
+            ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
+            flap(300)
+        end)
+    end),
+    Again = esdb_server:restart(Server, #{connect => []}),
+    Ended = fun() -> not erlang:is_process_alive(Flaps) end,
+    ok = esdb_peer:run(Client, fun() -> esdb_wait:until(Ended, 2 * ?WAIT_MS) end, 3 * ?WAIT_MS),
+    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
+    append(Client, <<"f">>, [1]),
+    [1] = collected(Client, Collector, 1),
+    stop([Client], Again).
+
+flap(0) ->
+    ok;
+flap(Times) ->
+    receive
+        {nodeup, Node, _} ->
+            erlang:disconnect_node(Node),
+            flap(Times - 1);
+        _ ->
+            flap(Times)
+    end.
 
 node_stopped() ->
     {Client, Server} = start([client]),

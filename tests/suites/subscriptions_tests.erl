@@ -23,6 +23,7 @@ subscriptions_test_() ->
             {"a cast is as good as a call", fun by_cast/0},
             {"removed ones get nothing", fun removed/0},
             {"acknowledged up to there", fun acknowledged/0},
+            {"acknowledged by one of two of that name", fun acknowledged_by_one/0},
             {"bound to another process", fun bound_anew/0},
             {"lists", fun lists/0},
             {"what makes no sense is refused", fun refused/0}
@@ -157,6 +158,34 @@ acknowledged() ->
         call({ack_event, ?STORE, <<"nobody">>, self(), #{version => 4}})
     ),
     ok = remove(by_stream, <<"acked">>),
+    silence().
+
+%% what one has done with moves nobody else
+acknowledged_by_one() ->
+    Name = <<"two">>,
+    {ok, _} = append(<<"two">>, lists:seq(0, 9)),
+    [First, Second] = [collector(), collector()],
+    {ok, _} = save(by_stream, <<"two">>, Name, 0, First),
+    {ok, _} = save(by_event_pattern, <<"tw*">>, Name, 0, Second),
+    [10 = length(collected(C, 10)) || C <- [First, Second]],
+    Ack = fun(Pid, Version) ->
+        Event = #{stream_id => <<"two">>, version => Version},
+        ok = call({ack_event, ?STORE, Name, Pid, Event})
+    end,
+    Ack(First, 2),
+    Ack(Second, 6),
+    [exit(C, kill) || C <- [First, Second]],
+    {ok, _} = save(by_stream, <<"two">>, Name, 0, self()),
+    ?assertEqual(lists:seq(3, 9), numbers(receive_events(7))),
+    ok = remove(by_stream, Name),
+    {ok, _} = save(by_event_pattern, <<"tw*">>, Name, 0, self()),
+    ?assertEqual(lists:seq(7, 9), numbers(receive_events(3))),
+    %% a process that is none of its subscribers, as adapters have it
+    Ack(Second, 8),
+    {ok, _} = save(by_event_pattern, <<"tw*">>, Name, 0, First),
+    {ok, _} = save(by_event_pattern, <<"tw*">>, Name, 0, self()),
+    ?assertEqual([9], numbers(receive_events(1))),
+    ok = remove(by_event_pattern, Name),
     silence().
 
 %% without acknowledgements the next one goes on after what was sent

@@ -217,8 +217,8 @@ impl Worker {
                 Ok(kind) => subscriptions.remove(kind, &name, done(ok)),
                 Err(_) => return,
             },
-            Change::Acknowledge(named) => match subscriptions.named(&named.name) {
-                Some(subscription) => subscriptions.acknowledge(&subscription, &named, done(ok)),
+            Change::Acknowledge(named) => match subscriptions.acknowledge(&named, done(ok)) {
+                Some(ticket) => ticket,
                 // Removed in between.
                 None => return,
             },

@@ -13,16 +13,16 @@ const AT_ONCE: usize = 4_096;
 /// Readings under way in the whole process: those who catch up leave room for those who ask.
 static READINGS: Semaphore = Semaphore::const_new(4);
 
-/// Whether there is an event for the selector from position `from` on and up to `last`.
+/// The position of the first event for the selector from position `from` on and up to `last`.
 ///
 /// # Errors
 /// [`StoreError`] if that cannot be read.
-pub(crate) async fn is_any_within(
+pub(crate) async fn first_within(
     live: &Arc<Live>,
     selector: &Arc<Selector>,
     from: u64,
     last: u64,
-) -> Result<bool, StoreError> {
+) -> Result<Option<u64>, StoreError> {
     let one = Room {
         events: 1,
         bytes: 1,
@@ -31,14 +31,14 @@ pub(crate) async fn is_any_within(
     while feed.next <= last {
         let batch = feed.read(one).await?;
         if let Some((place, _)) = batch.events.first() {
-            return Ok(place.position <= last);
+            return Ok(Some(place.position).filter(|position| *position <= last));
         }
         if batch.next == feed.next {
-            return Ok(false);
+            return Ok(None);
         }
         (feed.next, feed.stride) = (batch.next, AT_ONCE);
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// What a subscription gets: the matching events after a cursor, in order, each once.

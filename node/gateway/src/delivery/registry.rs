@@ -12,7 +12,7 @@ use super::subscriber::Watcher;
 use super::subscription::Subscription;
 use super::table::{Running, Table};
 use crate::clients::Clients;
-use esdb_etf::Term;
+use esdb_etf::{Pid, Term};
 use esdb_log::{Done, Replica, Ticket};
 use esdb_store::{Direction, Record, RecordOp, Space, StoreError, command};
 use esdb_subscription::{Access, Selector};
@@ -44,6 +44,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Acknowledged {
     /// The subscription's name.
     pub(crate) name: Vec<u8>,
+    /// Who acknowledges, if that is a process.
+    pub(crate) subscriber: Option<Pid>,
     /// The stream, if it is named.
     pub(crate) stream: Option<Vec<u8>>,
     /// The event's version in its stream.
@@ -224,19 +226,24 @@ impl Subscriptions {
         self.replica.submit(out, None, done)
     }
 
-    /// Notes an acknowledgement.
-    pub(crate) fn acknowledge(
-        &self,
-        subscription: &Subscription,
-        named: &Acknowledged,
-        done: Done,
-    ) -> Ticket {
-        let next = self
-            .position_of(subscription, named)
-            .map(|position| position + 1);
+    /// Notes an acknowledgement; none if there is no subscription of that name. Of several it is for
+    /// the one that delivers to whoever acknowledges. If none does, nobody knows whose event it is:
+    /// then it is only shown, at the first one.
+    pub(crate) fn acknowledge(&self, named: &Acknowledged, done: Done) -> Option<Ticket> {
+        let all: Vec<_> = self.running.lock().named(&named.name).cloned().collect();
+        let is_its = |one: &&Arc<Subscription>| {
+            named.subscriber.is_some() && one.definition.lock().pid() == named.subscriber
+        };
+        let its = all.iter().find(is_its);
+        let subscription = its.or(all.first())?;
+        let next = match its.is_some() || all.len() == 1 {
+            true => self.position_of(subscription, named),
+            false => None,
+        };
+        let next = next.map(|position| position + 1);
         let mut checkpoint = Vec::new();
         esdb_etf::put::unsigned(&mut checkpoint, named.version);
-        subscription.acknowledge(next, checkpoint, &self.replica, done)
+        Some(subscription.acknowledge(next, checkpoint, &self.replica, done))
     }
 
     /// Where the acknowledged event stands, if the acknowledgement names one of this subscription.

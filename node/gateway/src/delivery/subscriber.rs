@@ -132,10 +132,21 @@ impl Watcher {
         sought.retain(|_, search| search.strong_count() > 0);
         let (node, target) = (self.node.clone(), name.to_owned());
         let search = Arc::new(Search(tokio::spawn(async move {
+            // A connection may be lost again before anybody has seen it: so this does not end when
+            // it is made.
+            let mut changed = node.connections_changed();
             let mut delay = FIRST_DELAY;
-            while node.connect(&target).await.is_err() {
-                tokio::time::sleep(delay).await;
-                delay = (2 * delay).min(LAST_DELAY);
+            loop {
+                changed.mark_unchanged();
+                if node.connection(&target).is_some() {
+                    delay = FIRST_DELAY;
+                    if changed.changed().await.is_err() {
+                        return;
+                    }
+                } else if node.connect(&target).await.is_err() {
+                    tokio::time::sleep(delay).await;
+                    delay = (2 * delay).min(LAST_DELAY);
+                }
             }
         })));
         sought.insert(name.to_owned(), Arc::downgrade(&search));

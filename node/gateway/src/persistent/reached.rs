@@ -53,35 +53,28 @@ impl Reached {
 
     async fn wait(&mut self) -> Result<(), StoreError> {
         let mut head = self.live.replica().head();
-        while !self.is_reached().await? {
-            match &mut self.subscription {
-                Some((_, checkpoint)) => tokio::select! {
-                    changed = checkpoint.changed() => if changed.is_err() {
-                        std::future::pending::<()>().await;
-                    },
-                    _ = head.changed() => {}
-                },
-                None => drop(head.changed().await),
+        while self.live.replica().view().next_position() <= self.position {
+            if head.changed().await.is_err() {
+                std::future::pending::<()>().await;
             }
         }
-        Ok(())
-    }
-
-    /// A subscription says nothing of events that are none of its own; so the store is asked whether
-    /// there is one of them left.
-    async fn is_reached(&mut self) -> Result<bool, StoreError> {
-        let view = self.live.replica().view();
-        if view.next_position() <= self.position {
-            return Ok(false);
-        }
         let Some((selector, checkpoint)) = &mut self.subscription else {
-            return Ok(true);
+            return Ok(());
         };
-        let checkpoint = *checkpoint.borrow_and_update();
-        if checkpoint > self.position {
-            return Ok(true);
+        // A subscription says nothing of events that are none of its own; so the store is asked which
+        // one is the next of them, and once more only when that is done with.
+        loop {
+            let done = *checkpoint.borrow_and_update();
+            if done > self.position {
+                return Ok(());
+            }
+            let left = feed::first_within(&self.live, selector, done, self.position);
+            let Some(left) = left.await? else {
+                return Ok(());
+            };
+            if checkpoint.wait_for(|done| *done > left).await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
-        let left = feed::is_any_within(&self.live, selector, checkpoint, self.position);
-        Ok(!left.await?)
     }
 }

@@ -1,5 +1,7 @@
 //! `{ack_event, S, Name, Pid, Event}`, call or cast: notes how far a subscriber has come.
 //!
+//! The pid tells which subscription is meant, should several have that name.
+//!
 //! The event is a map with the number of the event as `event_number` or `version`, and its stream as
 //! `event_stream_id` or `stream_id`, if it names one.
 
@@ -8,7 +10,11 @@ use crate::delivery::registry::Acknowledged;
 use crate::refusal::Refusal;
 use esdb_etf::{Map, Term};
 
-pub(super) fn work(subscription: Term<'_>, event: Term<'_>) -> Result<Work, Refusal> {
+pub(super) fn work(
+    subscription: Term<'_>,
+    subscriber: Term<'_>,
+    event: Term<'_>,
+) -> Result<Work, Refusal> {
     let subscription = name("subscription name", subscription)?;
     let wrong = |problem: &str| Refusal::argument("event", problem);
     let event = event
@@ -21,6 +27,7 @@ pub(super) fn work(subscription: Term<'_>, event: Term<'_>) -> Result<Work, Refu
     let stream = either(event, ["event_stream_id", "stream_id"]);
     Ok(Work::Change(Change::Acknowledge(Acknowledged {
         name: subscription.to_vec(),
+        subscriber: subscriber.as_pid(),
         stream: stream.and_then(Term::as_binary).map(<[u8]>::to_vec),
         version,
     })))

@@ -172,7 +172,7 @@ pub(crate) fn work(
             save_subscription::work(five, Some(*options), generation)
         }
         ("remove_subscription", [kind, _, name]) => remove_subscription::work(*kind, *name),
-        ("ack_event", [name, _, event]) => ack_event::work(*name, *event),
+        ("ack_event", [name, pid, event]) => ack_event::work(*name, *pid, *event),
         ("get_subscriptions" | "list_store_subscriptions", []) => get_subscriptions::list(),
         ("get_subscription", [name]) => get_subscriptions::get(*name),
         ("subscription_health", []) => Ok(subscription_health::work()),
