@@ -6,16 +6,21 @@ mod support;
 
 use esdb_store::{Expected, LogPosition, Outcome, Space, Store, batch};
 use proptest::prelude::*;
-use std::sync::OnceLock;
+use std::rc::Rc;
 use support::{Event, append, events, open, put, records, remove};
 
-fn store() -> &'static (tempfile::TempDir, Store) {
-    static STORE: OnceLock<(tempfile::TempDir, Store)> = OnceLock::new();
-    STORE.get_or_init(|| {
+thread_local! {
+    /// The store of one test: each runs on a thread of its own, and what one changes is nothing to the
+    /// others.
+    static STORE: (tempfile::TempDir, Rc<Store>) = {
         let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path());
+        let store = Rc::new(open(dir.path()));
         (dir, store)
-    })
+    };
+}
+
+fn store() -> Rc<Store> {
+    STORE.with(|(_, store)| Rc::clone(store))
 }
 
 fn apply(command: &[u8]) -> Outcome {
@@ -23,7 +28,6 @@ fn apply(command: &[u8]) -> Outcome {
     builder.push(command);
     let batch = builder.finish();
     store()
-        .1
         .apply(
             LogPosition {
                 term: 1,
@@ -36,7 +40,7 @@ fn apply(command: &[u8]) -> Outcome {
 }
 
 fn count() -> u64 {
-    store().1.stats().next_position
+    store().stats().next_position
 }
 
 #[test]
@@ -63,7 +67,7 @@ fn every_beginning_of_a_change_of_records_is_refused() {
     let mut lies = records(&[]);
     lies[2..6].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(apply(&lies), Outcome::Malformed);
-    assert_eq!(store().1.view().count_records(Space(1)), 0);
+    assert_eq!(store().view().count_records(Space(1)), 0);
 }
 
 #[test]
@@ -98,7 +102,7 @@ proptest! {
     #[test]
     fn any_bytes_are_no_batch_or_change_nothing(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
         let before = count();
-        let _ = store().1.apply(LogPosition { term: 1, node: 1, index: 1 }, bytes.into());
+        let _ = store().apply(LogPosition { term: 1, node: 1, index: 1 }, bytes.into());
         prop_assert_eq!(count(), before);
     }
 
