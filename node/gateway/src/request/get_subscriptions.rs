@@ -84,7 +84,8 @@ fn named(view: &View, wanted: &[u8]) -> Result<Option<(Definition, Progress)>, S
     Ok(found)
 }
 
-/// Visits the subscriptions until `visit` answers false.
+/// Visits the subscriptions until `visit` answers false. One that cannot be understood is told to the
+/// operator and hides no other.
 fn each(
     view: &View,
     mut visit: impl FnMut(Vec<u8>, Definition, Progress) -> bool,
@@ -105,9 +106,12 @@ fn each(
     for (key, definition) in keys {
         let progress = view.record(Space::CHECKPOINTS, &key)?;
         let progress = progress.and_then(|record| Progress::decode(&record.value));
-        if let (Some(definition), Some(progress)) = (definition, progress)
-            && !visit(key, definition, progress)
-        {
+        let (Some(definition), Some(progress)) = (definition, progress) else {
+            let key = String::from_utf8_lossy(&key);
+            tracing::error!(%key, "a subscription cannot be understood, and is not listed");
+            continue;
+        };
+        if !visit(key, definition, progress) {
             return Ok(());
         }
     }
