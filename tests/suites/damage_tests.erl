@@ -12,6 +12,7 @@ damage_test_() ->
             {"damage to a checkpoint is found by the read that meets it", fun on_read/0},
             {"the last record of the log counts as torn, and is reported", fun torn/0},
             {"verify finds nothing wrong after a kill, and changes nothing", fun intact/0},
+            {"verify has nothing to note after an orderly end", fun orderly/0},
             {"verify refuses while a server uses the directory", fun in_use/0},
             {"verify refuses what is no store", fun no_store/0}
         ]
@@ -113,6 +114,15 @@ intact() ->
     {0, Alone} = esdb_server:run(["verify", filename:join(Dir, "stores/one")], []),
     contains(Alone, "intact: 1 stores"),
     ?assertEqual(Before, contents(Dir)),
+    esdb_server:close(Server),
+    esdb_peer:stop(Client).
+
+orderly() ->
+    {Client, Server} = filled([one, two]),
+    0 = esdb_server:stop(Server),
+    {0, Found} = esdb_server:run(["verify", esdb_server:dir(Server)], []),
+    contains(Found, "intact: 2 stores"),
+    ?assertEqual({nomatch, Found}, {string:find(Found, "note: "), Found}),
     esdb_server:close(Server),
     esdb_peer:stop(Client).
 

@@ -104,6 +104,9 @@ pub enum StoreError {
     },
 }
 
+/// Stores that are closed at once.
+const CLOSED_AT_ONCE: usize = 8;
+
 impl Gateway {
     /// A gateway on `node` for the stores of `data_dir`, none of which it serves yet. It answers
     /// `rs_esdb:info/0`. Needs a tokio runtime.
@@ -431,6 +434,19 @@ impl Gateway {
         stores.iter().for_each(|s| s.replica.begin_shutdown());
         stores.iter().for_each(|store| store.replica.shutdown());
         stores.iter().for_each(|store| self.end(store));
+    }
+
+    /// Closes the stores' files, after a [`shutdown`](Self::shutdown) and when nobody reads any more.
+    /// Blocks meanwhile.
+    pub fn close(&self) {
+        let stores = self.stores();
+        // Each waits for the disk.
+        let share = stores.len().div_ceil(CLOSED_AT_ONCE).max(1);
+        std::thread::scope(|scope| {
+            for stores in stores.chunks(share) {
+                scope.spawn(|| stores.iter().for_each(|store| store.replica.close()));
+            }
+        });
     }
 }
 

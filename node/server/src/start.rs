@@ -156,8 +156,11 @@ async fn serve(config: Config, data_dir: DataDir, opened: Opened, max_stores: us
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping: finishing what was accepted");
+    let closed = gateway.clone();
     tokio::task::spawn_blocking(move || gateway.shutdown()).await?;
     node.shutdown().await;
+    // Only now nobody reads any more.
+    tokio::task::spawn_blocking(move || closed.close()).await?;
     Ok(())
 }
 

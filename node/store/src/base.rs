@@ -71,6 +71,13 @@ impl Base {
         self.stopped.as_deref()
     }
 
+    /// Closes the database for good; its file says so from then on.
+    pub fn close(&mut self) {
+        self.stopped
+            .get_or_insert_with(|| "it was closed".to_owned());
+        self.database.close();
+    }
+
     /// Writes a memtable, durably, and answers what is on disk then. When it fails, [`Base::disk`]
     /// is another one if the database was opened again.
     pub fn write(&mut self, frozen: &Frozen) -> Result<Arc<Disk>, StoreError> {

@@ -301,6 +301,14 @@ impl Store {
         self.shown.read().view.clone()
     }
 
+    /// Closes the database, which notes in its file that nobody has it open. Nothing can be written or
+    /// read from it any more, not even through views that there are; what was applied since the last
+    /// checkpoint is in the log.
+    pub fn close(&self) {
+        let _no_checkpoint = self.checkpoint.lock();
+        self.base.lock().close();
+    }
+
     /// Sets how many bytes retry windows and stream heads may take, and forgets what is beyond.
     pub fn set_window_bytes(&self, bytes: usize) {
         self.machine.lock().heads.set_budget(bytes);

@@ -143,6 +143,13 @@ impl Replica {
         self.inner.join();
     }
 
+    /// A [`shutdown`](Self::shutdown), after which the database is closed though there may be clones
+    /// and views left: reads from it fail. For the end of the process.
+    pub fn close(&self) {
+        self.shutdown();
+        self.inner.shared.store.close();
+    }
+
     /// Stops the member at once, as a crash would: what is queued is answered with `reason`, and no
     /// checkpoint is written. For a store whose files are to be deleted. Blocks until it has ended.
     pub fn abandon(&self, reason: &str) {
