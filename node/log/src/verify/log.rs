@@ -3,6 +3,7 @@
 
 use super::segment::Walk;
 use super::{Checkpoint, Damage, Report};
+use crate::wal::end::{self, End};
 use crate::wal::error::hex;
 use crate::wal::meta::{self, Meta};
 use crate::wal::segment::{self, Segment};
@@ -54,7 +55,7 @@ pub(super) fn check(
     numbers.sort_unstable();
     let names_of_segments = numbers.iter().map(|number| segment::name(*number));
     let mut files: Vec<String> = names_of_segments.collect();
-    files.push(meta::NAME.into());
+    files.extend([meta::NAME.into(), end::NAME.into()]);
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     super::others(dir, &names, &files, &HALF_MADE, report);
     let mut check = Check {
@@ -116,8 +117,33 @@ impl Check<'_> {
             let path = self.dir.join(segment::name(*beyond));
             self.damage(Damage::of_file(&path, "a segment this log never began"));
         }
+        let end = self.end(meta.as_ref());
         let segments = self.segments(oldest..=newest, meta.as_ref());
-        self.records(segments, meta.as_ref())
+        self.records(segments, meta.as_ref(), end)
+    }
+
+    /// What there is to know of the log's end beside the log. A power cut may leave a file that says
+    /// nothing, or none.
+    fn end(&mut self, meta: Option<&Meta>) -> End {
+        let uuid = meta.map(|meta| meta.uuid).or(self.checkpoint.uuid);
+        let Some(uuid) = uuid else {
+            return End::default();
+        };
+        let what = match End::load(self.disk, self.dir, uuid) {
+            Ok(Some(end)) => return end,
+            Ok(None) => "is not there".to_owned(),
+            Err(WalError::Foreign { reason, .. }) => reason,
+            Err(error) => {
+                self.damage(damage_of(error));
+                return End::default();
+            }
+        };
+        let path = self.dir.join(end::NAME);
+        self.note(
+            &path,
+            format!("{what}: where the log ends is known from the log alone"),
+        );
+        End::default()
     }
 
     fn expect_uuid(&mut self, meta: Meta) -> Option<Meta> {
@@ -170,11 +196,11 @@ impl Check<'_> {
         segments
     }
 
-    fn records(&mut self, segments: Vec<Segment>, meta: Option<&Meta>) -> Log {
+    fn records(&mut self, segments: Vec<Segment>, meta: Option<&Meta>, end: End) -> Log {
         let purged = meta.and_then(|meta| meta.purged);
         let stop = meta.and_then(|meta| meta.truncating).unwrap_or(u64::MAX);
         let total: u64 = segments.iter().map(|segment| segment.size).sum();
-        let mut walk = Walk::new(purged, self.checkpoint.applied.flatten(), stop);
+        let mut walk = Walk::new(purged, self.checkpoint.applied.flatten(), stop, end);
         let mut done = 0;
         let last = segments.len().saturating_sub(1);
         for (nth, segment) in segments.iter().enumerate() {
@@ -269,6 +295,16 @@ fn damage_of(error: WalError) -> Damage {
             offset: Some(offset),
             place: Some(format!("entry {index}")),
             ..Damage::of_file(&path, "the record is not valid")
+        },
+        WalError::Lost {
+            path,
+            offset,
+            first,
+            last,
+        } => Damage {
+            offset: Some(offset),
+            place: Some(format!("entries {first} to {last}")),
+            ..Damage::of_file(&path, "are gone")
         },
         WalError::Missing { path, what } => Damage::of_file(&path, what),
     }

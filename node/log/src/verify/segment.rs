@@ -2,6 +2,7 @@
 
 use super::Damage;
 use super::log::{Check, show};
+use crate::wal::end::End;
 use crate::wal::record::{self, ALIGN, Record};
 use crate::wal::scan::{self, Rest};
 use crate::wal::segment::{FIRST_RECORD, Segment};
@@ -24,11 +25,17 @@ pub(super) struct Walk {
     applied: Option<LogPosition>,
     /// Entries from here on are being taken away.
     stop: u64,
+    end: End,
     is_first: bool,
 }
 
 impl Walk {
-    pub fn new(purged: Option<Position>, applied: Option<LogPosition>, stop: u64) -> Self {
+    pub fn new(
+        purged: Option<Position>,
+        applied: Option<LogPosition>,
+        stop: u64,
+        end: End,
+    ) -> Self {
         Self {
             next: 0,
             entries: 0,
@@ -37,6 +44,7 @@ impl Walk {
             purged,
             applied,
             stop,
+            end,
             is_first: true,
         }
     }
@@ -61,7 +69,16 @@ impl Walk {
                 return;
             }
             let judged = match (is_newest, next) {
-                (true, _) => scan::judge(bytes, segment.epoch, offset as u64, self.next),
+                (true, _) => match scan::judge(bytes, segment.epoch, offset as u64, self.next) {
+                    Some(rest) => match self.end.judge(rest, self.next.max(self.purged_next())) {
+                        Ok(rest) => Some(rest),
+                        Err(gone) => {
+                            self.next = gone.start;
+                            return self.lost(check, segment, offset, gone.end);
+                        }
+                    },
+                    None => None,
+                },
                 (false, Some(next)) if next.first_index == self.next => Some(Rest::Zeros),
                 // The segment after it is missing, which was told.
                 (false, None) => Some(Rest::Zeros),
@@ -92,7 +109,7 @@ impl Walk {
     fn begin(&mut self, check: &mut Check<'_>, segment: &Segment) {
         let first = segment.first_index;
         if std::mem::replace(&mut self.is_first, false) {
-            let next = self.purged.map_or(0, |purged| purged.index + 1);
+            let next = self.purged_next();
             if first > next {
                 let what = format!(
                     "the log begins with entry {first}, but only what is before {next} was purged"
@@ -107,6 +124,11 @@ impl Walk {
             check.damage(Damage::of_file(&segment.path, what));
         }
         self.next = first;
+    }
+
+    /// Entries before this one are not needed.
+    fn purged_next(&self) -> u64 {
+        self.purged.map_or(0, |purged| purged.index + 1)
     }
 
     fn record_at(&self, segment: &Segment, bytes: &Bytes, offset: usize) -> Option<Record> {

@@ -57,6 +57,23 @@ pub enum WalError {
         /// Index of the entry that should be there.
         index: u64,
     },
+    /// The log ends before entries that were durable.
+    #[error(
+        "{}: the log ends at offset {offset}, but entries {first} to {last} were durable, as the file \
+         `end` beside it tells. Restore this directory from a backup. To go on without these entries, \
+         for good, move `end` away",
+        path.display()
+    )]
+    Lost {
+        /// The newest segment.
+        path: PathBuf,
+        /// Where its last good record ends, in bytes.
+        offset: u64,
+        /// Index of the first entry that is gone.
+        first: u64,
+        /// Index of the last entry that is known to be gone.
+        last: u64,
+    },
     /// A segment, or the entries between two, are not there.
     #[error(
         "{}: {what}; put the missing file back, or restore this directory from a backup",

@@ -6,12 +6,14 @@
 //!
 //! # Layout
 //! - [`record`], [`segment`], [`meta`]: the three formats
+//! - [`end`]: a witness of where the log ends
 //! - [`scan`]: telling nothing, a torn tail and damage apart
 //! - `open`: opening, creating, completing what a crash interrupted
 //! - `write`: reserving, appending, truncating, purging
 //! - `read`: entries by index
 //! - [`error`]: why a log does not open, and why it stops
 
+pub mod end;
 pub mod error;
 pub mod meta;
 mod open;
@@ -33,6 +35,7 @@ pub use self::error::{LogFailure, WalError};
 pub use self::scan::TornTail;
 pub use self::write::Write;
 
+use self::end::EndFile;
 use self::meta::Meta;
 use self::segment::{Blank, Segment};
 use esdb_disk::Disk;
@@ -154,6 +157,8 @@ pub struct Wal {
     segments: VecDeque<Segment>,
     /// The next segment, when it is prepared beforehand.
     spare: Spare,
+    /// None if it cannot be written; the log does without.
+    end: Option<Arc<EndFile>>,
     last: Option<Position>,
     /// The newest entries, gapless up to the last; everything that is not durable is among them.
     recent: VecDeque<Entry>,

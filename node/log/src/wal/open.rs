@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::end::{End, EndFile};
 use super::error::WalError;
 use super::meta::{self, Meta};
 use super::scan::{self, Rest, TornTail};
@@ -57,7 +58,11 @@ impl Wal {
             numbers.retain(|number| *number <= meta.newest);
         }
         let mut segments = open_segments(&*disk, dir, &meta, &numbers)?;
-        let (mut last, cut) = walk(&mut segments, &meta)?;
+        let end = match created {
+            true => End::default(),
+            false => load_end(&*disk, dir, uuid)?,
+        };
+        let (mut last, cut) = walk(&mut segments, &meta, end)?;
         if let Some(newest) = segments.back().filter(|_| !created) {
             let synced = newest.file.sync_data();
             synced.map_err(|e| WalError::io(&newest.path, "sync", e))?;
@@ -87,6 +92,7 @@ impl Wal {
             meta,
             segments,
             spare: Spare::None,
+            end: None,
             last,
             recent: VecDeque::new(),
             recent_bytes: 0,
@@ -103,6 +109,7 @@ impl Wal {
             wal.begin_after_purge()
                 .map_err(|e| WalError::io(dir, "begin a segment in", e))?;
         }
+        wal.begin_end();
         if let Some(cut) = cut {
             tracing::warn!(
                 dir = %dir.display(), bytes = cut.bytes, last_index = ?cut.last_index,
@@ -110,6 +117,32 @@ impl Wal {
             );
         }
         Ok((wal, cut))
+    }
+
+    /// Everything that was found is durable now.
+    fn begin_end(&mut self) {
+        let end = End::at(self.next_index());
+        match EndFile::begin(&*self.disk, &self.dir, self.meta.uuid, end) {
+            Ok(end) => self.end = Some(Arc::new(end)),
+            Err(error) => tracing::warn!(
+                dir = %self.dir.display(), %error,
+                "the file `end` of the log cannot be written; the log does without"
+            ),
+        }
+    }
+}
+
+/// What there is to know of the end of the log. A power cut may have left a file that nobody
+/// understands.
+fn load_end(disk: &dyn Disk, dir: &Path, uuid: [u8; 16]) -> Result<End, WalError> {
+    match End::load(disk, dir, uuid) {
+        Ok(end) => Ok(end.unwrap_or_default()),
+        Err(WalError::Foreign { path, reason }) => {
+            let path = path.display();
+            tracing::warn!(%path, reason, "where the log ends is known from the log alone");
+            Ok(End::default())
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -185,6 +218,7 @@ fn open_segments(
 fn walk(
     segments: &mut VecDeque<Segment>,
     meta: &Meta,
+    end: End,
 ) -> Result<(Option<Position>, Option<u64>), WalError> {
     let newest = segments.len().saturating_sub(1);
     let purged_next = meta.purged.map_or(0, |purged| purged.index + 1);
@@ -203,12 +237,14 @@ fn walk(
         }
         let bytes = scan::load(segment)?;
         last = scan::walk(segment, &bytes, u64::MAX).or(last);
-        if nth == newest
-            && let Rest::Torn(bytes) = scan::rest(segment, &bytes)?
-        {
-            let zeroed = segment.zero_rest();
-            zeroed.map_err(|e| WalError::io(&segment.path, "cut the tail of", e))?;
-            cut = Some(bytes);
+        if nth == newest {
+            let next = segment.next_index().max(purged_next);
+            let rest = end.judge(scan::rest(segment, &bytes)?, next);
+            if let Rest::Torn(bytes) = rest.map_err(|lost| scan::lost(segment, lost))? {
+                let zeroed = segment.zero_rest();
+                zeroed.map_err(|e| WalError::io(&segment.path, "cut the tail of", e))?;
+                cut = Some(bytes);
+            }
         }
         before = Some(segment);
     }

@@ -8,7 +8,9 @@
 //! and says that the bad one's entry had been durable, or if a later segment exists (one is begun
 //! only when everything before is durable), then bytes that were safe have changed. That is damage,
 //! and never cut away. Otherwise the bad record was still being written, was never acknowledged, and
-//! is cut.
+//! is cut. Where nothing is left behind the last good record, the file `end` is the witness ([`super::end`]).
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -20,7 +22,7 @@ use super::segment::Segment;
 /// What was cut off at the end of the log when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TornTail {
-    /// Bytes from the first bad record to the last byte that was not zero.
+    /// Bytes from the first bad record to the last byte that was not zero; 0 if nothing arrived.
     pub bytes: u64,
     /// Index of the last entry that is left, if the log has any.
     pub last_index: Option<u64>,
@@ -95,6 +97,16 @@ fn last_used(bytes: &[u8]) -> Option<usize> {
         .rev()
         .find(|(_, block)| Some(*block) != BLOCK.get(..block.len()))?;
     Some(nth * BLOCK.len() + block.iter().rposition(|&byte| byte != 0)?)
+}
+
+/// The error that names entries that were durable and are gone from the end of a segment.
+pub fn lost(segment: &Segment, entries: Range<u64>) -> WalError {
+    WalError::Lost {
+        path: segment.path.clone(),
+        offset: segment.end,
+        first: entries.start,
+        last: entries.end.saturating_sub(1),
+    }
 }
 
 /// The error that names the first bad record of a segment.

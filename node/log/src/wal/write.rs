@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::end::{End, EndFile};
 use super::error::{LogFailure, WalError, is_out_of_space};
 use super::meta::Meta;
 use super::segment::{self, Blank, Segment};
@@ -21,6 +22,7 @@ pub struct Write {
     offset: u64,
     bytes: Vec<u8>,
     next: u64,
+    end: Option<Arc<EndFile>>,
     progress: Arc<Progress>,
 }
 
@@ -30,6 +32,12 @@ impl Write {
     pub fn perform(self) -> io::Result<()> {
         if let Some(reason) = self.progress.stopped() {
             return Err(io::Error::other(reason));
+        }
+        if let Some(end) = &self.end {
+            end.tell(End {
+                durable_below: self.progress.durable_next(),
+                written_below: self.next,
+            });
         }
         let written = self
             .file
@@ -118,6 +126,7 @@ impl Wal {
             offset,
             bytes,
             next,
+            end: self.end.clone(),
             progress: Arc::clone(&self.progress),
         })
     }
@@ -132,8 +141,9 @@ impl Wal {
 
     /// Removes the entries from `index` on, durably.
     pub fn truncate(&mut self, index: u64) -> Result<(), LogFailure> {
+        self.check()?;
         if index >= self.next_index() {
-            return self.check();
+            return Ok(());
         }
         if index < self.first_index() {
             return Err(LogFailure::Misuse(format!(
@@ -150,6 +160,8 @@ impl Wal {
                 .map(|entry| entry.at),
             None => self.meta.purged,
         };
+        self.lower_end(index)
+            .map_err(|error| self.stopped_by("lower the end", &error))?;
         self.save(Meta {
             truncating: Some(index),
             ..self.meta
@@ -169,6 +181,14 @@ impl Wal {
         self.forget_recent(index);
         self.last = last;
         self.progress.durable_next.store(index, Ordering::Release);
+        Ok(())
+    }
+
+    /// Before entries from `index` on are taken away, nobody may tell any more that they were durable.
+    fn lower_end(&mut self, index: u64) -> io::Result<()> {
+        let end = EndFile::begin(&*self.disk, &self.dir, self.meta.uuid, End::at(index))?;
+        end.sync()?;
+        self.end = Some(Arc::new(end));
         Ok(())
     }
 
