@@ -140,9 +140,17 @@ impl Walk {
             }
             Step::SetLen(file, length) => self.change(*file, Change::SetLen(*length)),
             Step::Sync(file) => {
-                self.durable.files[*file] = self.current.files[*file].clone();
-                self.data.retain(|(of, _)| of != file);
+                // Only what waits for it: what a failed sync has given up does not come back.
+                let durable = &mut self.durable.files[*file];
+                self.data.retain(|(of, change)| {
+                    let synced = of == file;
+                    if synced {
+                        change.apply(durable);
+                    }
+                    !synced
+                });
             }
+            Step::SyncFailed(file) => self.data.retain(|(of, _)| of != file),
             Step::SyncDir(path) => {
                 let durable = &mut self.durable;
                 self.names.retain(|naming| {

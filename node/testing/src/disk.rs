@@ -27,6 +27,8 @@ pub enum Step {
     SetLen(usize, u64),
     /// The bytes of a file were made durable.
     Sync(usize),
+    /// That failed: the system has given the bytes up, and still shows them to whoever reads.
+    SyncFailed(usize),
     /// No call: whoever uses the disk notes how far it is.
     Note(Note),
 }
@@ -93,6 +95,7 @@ struct State {
     image: Image,
     locked: BTreeSet<usize>,
     trace: Option<Vec<Step>>,
+    fails_to_sync: bool,
 }
 
 impl State {
@@ -126,6 +129,11 @@ impl MemoryDisk {
     /// Puts a note into the trace.
     pub fn note(&self, note: Note) {
         self.0.lock().note(|| Step::Note(note));
+    }
+
+    /// The next sync of a file fails.
+    pub fn fail_next_sync(&self) {
+        self.0.lock().fails_to_sync = true;
     }
 
     /// What was done so far.
@@ -266,7 +274,12 @@ impl File for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.disk.0.lock().note(|| Step::Sync(self.number));
+        let mut state = self.disk.0.lock();
+        if std::mem::take(&mut state.fails_to_sync) {
+            state.note(|| Step::SyncFailed(self.number));
+            return Err(io::Error::other("the disk failed"));
+        }
+        state.note(|| Step::Sync(self.number));
         Ok(())
     }
 

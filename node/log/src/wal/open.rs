@@ -236,7 +236,11 @@ fn walk(
             return Err(missing_before(segment, purged_next));
         }
         let bytes = scan::load(segment)?;
-        last = scan::walk(segment, &bytes, u64::MAX).or(last);
+        let end_of_segment = scan::walk(segment, &bytes, u64::MAX);
+        last = end_of_segment
+            .as_ref()
+            .map(|record| record.entry.at)
+            .or(last);
         if nth == newest {
             let next = segment.next_index().max(purged_next);
             let rest = end.judge(scan::rest(segment, &bytes)?, next);
@@ -245,10 +249,22 @@ fn walk(
                 zeroed.map_err(|e| WalError::io(&segment.path, "cut the tail of", e))?;
                 cut = Some(bytes);
             }
+            if let Some(record) = end_of_segment {
+                let written = write_back(segment, &bytes, record.durable_below);
+                written.map_err(|e| WalError::io(&segment.path, "write the end of", e))?;
+            }
         }
         before = Some(segment);
     }
     Ok((last, cut))
+}
+
+/// Writes what may not be durable, the last append, once more: after an fsync that failed the system
+/// shows bytes that it has given up, and would not write them with the next one.
+fn write_back(segment: &Segment, bytes: &[u8], durable_below: u64) -> std::io::Result<()> {
+    let (from, end) = (segment.offset(durable_below), segment.end);
+    let last = bytes.get(from as usize..end as usize).unwrap_or_default();
+    segment.file.write_at(last, from)
 }
 
 /// Entries from `next` on are not there, and `segment` is the first.

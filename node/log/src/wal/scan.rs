@@ -14,9 +14,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::Position;
 use super::error::WalError;
-use super::record::{self, ALIGN, HEADER};
+use super::record::{self, ALIGN, HEADER, Record};
 use super::segment::Segment;
 
 /// What was cut off at the end of the log when it was opened.
@@ -46,16 +45,16 @@ pub fn load(segment: &Segment) -> Result<Bytes, WalError> {
 }
 
 /// Walks over the good records of a freshly opened segment, up to entry `stop` (exclusive), and
-/// returns the position of the last.
-pub fn walk(segment: &mut Segment, bytes: &Bytes, stop: u64) -> Option<Position> {
+/// returns the last.
+pub fn walk(segment: &mut Segment, bytes: &Bytes, stop: u64) -> Option<Record> {
     let mut last = None;
     while segment.next_index() < stop {
         let next = record::get(bytes, segment.end as usize, segment.epoch);
         let Some(record) = next.filter(|r| r.entry.at.index == segment.next_index()) else {
             break;
         };
-        last = Some(record.entry.at);
         segment.push(record.size);
+        last = Some(record);
     }
     last
 }
