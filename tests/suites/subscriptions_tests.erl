@@ -20,6 +20,7 @@ subscriptions_test_() ->
             {"the seam neither loses nor repeats", fun the_seam/0},
             {"start_from", fun start_from/0},
             {"evoq's own replay is not repeated", fun evoq_replays_itself/0},
+            {"nor when evoq starts again", fun evoq_starts_again/0},
             {"a cast is as good as a call", fun by_cast/0},
             {"removed ones get nothing", fun removed/0},
             {"acknowledged up to there", fun acknowledged/0},
@@ -117,6 +118,31 @@ evoq_replays_itself() ->
     {ok, _} = save(by_stream, <<"$all">>, Name, 0, self()),
     {ok, _} = append(<<"evoq">>, [afterwards]),
     ?assertEqual([afterwards], numbers(receive_events(1))),
+    ok = remove(by_stream, Name),
+    silence().
+
+%% It begins where the process that subscribes has stopped reading, each time that it starts.
+evoq_starts_again() ->
+    Name = <<"evoq_all_default_store">>,
+    Start = fun() ->
+        {ok, Read} = call({read_all_global, ?STORE, 0, 1000000}),
+        {ok, _} = append(<<"evoq-again">>, [between]),
+        Collector = collector(),
+        {ok, _} = save(by_stream, <<"$all">>, Name, 0, Collector),
+        {ok, _} = append(<<"evoq-again">>, [afterwards]),
+        ?assertEqual([between, afterwards], numbers(collected(Collector, 2))),
+        exit(Collector, kill),
+        {ok, _} = append(<<"evoq-again">>, [while_down]),
+        length(Read)
+    end,
+    First = Start(),
+    ?assertEqual([First + 3, First + 6], [Start(), Start()]),
+    %% the last one of a full batch is not the last one that there is
+    {ok, [_]} = call({read_all_global, ?STORE, First + 7, 1}),
+    {ok, _} = save(by_stream, <<"$all">>, Name, 0, self()),
+    ?assertEqual([while_down], numbers(receive_events(1))),
+    %% the same process again is not disturbed
+    {ok, _} = save(by_stream, <<"$all">>, Name, 0, self()),
     ok = remove(by_stream, Name),
     silence().
 

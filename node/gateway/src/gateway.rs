@@ -10,6 +10,7 @@ use crate::info;
 use crate::offer::{Change, Offer, Own};
 use crate::order::Order;
 use crate::persistent::registry::Persistent;
+use crate::replays::Replays;
 use crate::rivals::{self, Found, SCOPES};
 use crate::served::ServedStore;
 use crate::worker::Worker;
@@ -359,6 +360,7 @@ impl Gateway {
             persistent: Persistent::start(subscriptions.means()),
             subscriptions: Arc::new(subscriptions),
             order: Order::default(),
+            replays: Replays::default(),
             offer: Mutex::default(),
         });
         self.0

@@ -44,6 +44,7 @@ mod persistent;
 mod reading;
 mod record;
 mod refusal;
+mod replays;
 mod request;
 #[cfg(test)]
 mod retries;

@@ -10,13 +10,18 @@ use crate::served::ServedStore;
 use crate::worker::ReplyTo;
 use esdb_log::Cancel;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
+
+/// Where a query says how far it has read everything, and for which process, a raw pid.
+pub(crate) type Replay = (Arc<AtomicU64>, Vec<u8>);
 
 /// A read that is under way.
 pub(crate) struct Reading {
     pub(crate) store: Arc<ServedStore>,
     pub(crate) query: Query,
+    pub(crate) replay: Option<Replay>,
     pub(crate) reply_to: ReplyTo,
     pub(crate) cancel: Option<Cancel>,
 }
@@ -64,6 +69,9 @@ impl Reading {
             tracing::error!(store = self.store.name, %error, "read failed");
             reply.clear();
             refusal::failed_read(&mut reply, &error);
+        } else if let Some((reached, process)) = &self.replay {
+            let reached = reached.load(Ordering::Acquire);
+            self.store.replays.note(process, reached);
         }
         let connection = &self.reply_to.connection;
         let most = connection.largest_answer().min(MAX_REPLY);

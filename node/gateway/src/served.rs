@@ -5,6 +5,7 @@ use crate::delivery::registry::Subscriptions;
 use crate::offer::Offer;
 use crate::order::Order;
 use crate::persistent::registry::Persistent;
+use crate::replays::Replays;
 use esdb_etf::Pid;
 use esdb_log::Replica;
 use parking_lot::Mutex;
@@ -28,6 +29,8 @@ pub(crate) struct ServedStore {
     pub(crate) persistent: Persistent,
     /// Unanswered writes by sender.
     pub(crate) order: Order,
+    /// Who has read how far by itself.
+    pub(crate) replays: Replays,
     /// Whether clients can find it. Workers join and leave their groups with this locked.
     pub(crate) offer: Mutex<Offer>,
 }

@@ -9,7 +9,7 @@ use crate::clients::Clients;
 use crate::gateway::Gateway;
 use crate::generation::Generation;
 use crate::lifecycle;
-use crate::reading::Reading;
+use crate::reading::{Reading, Replay};
 use crate::refusal::{self, Refusal};
 use crate::request::{Answer, Change, Effort, Query, Work};
 use crate::served::ServedStore;
@@ -127,8 +127,16 @@ impl Worker {
             Ok(Understood::Work(store, Work::Change(change))) => {
                 self.change(origin, &store, change, reply_to);
             }
-            Ok(Understood::Work(store, Work::Read { query, effort })) => {
-                self.read(origin, &store, query, effort, reply_to);
+            Ok(Understood::Work(
+                store,
+                Work::Read {
+                    query,
+                    effort,
+                    reached,
+                },
+            )) => {
+                let replay = reached.zip(sender(origin, &reply_to));
+                self.read(origin, &store, (query, effort, replay), reply_to);
             }
             Err(refusal) => {
                 reply_to.refuse(&refusal);
@@ -204,7 +212,8 @@ impl Worker {
         };
         let ok: Answer = Box::new(|_, out| put::atom(out, "ok"));
         let ticket = match change {
-            Change::Save(wanted) => {
+            Change::Save(mut wanted) => {
+                wanted.has_read = sender.as_deref().and_then(|pid| store.replays.read_by(pid));
                 let id = wanted.id.clone();
                 let answer: Answer = Box::new(move |_, out| {
                     put::tuple(out, 2);
@@ -230,8 +239,7 @@ impl Worker {
         &self,
         origin: &Origin<'_>,
         store: &Arc<ServedStore>,
-        query: Query,
-        effort: Effort,
+        (query, effort, replay): (Query, Effort, Option<Replay>),
         reply_to: ReplyTo,
     ) {
         let sender = sender(origin, &reply_to);
@@ -241,6 +249,7 @@ impl Worker {
         let reading = Reading {
             store: store.clone(),
             query,
+            replay,
             reply_to,
             cancel,
         };

@@ -37,6 +37,8 @@ pub(crate) struct Wanted {
     pub(crate) id: String,
     pub(crate) selector: Selector,
     pub(crate) start: Start,
+    /// The position up to which the process that asks has read everything by itself.
+    pub(crate) has_read: Option<u64>,
     pub(crate) definition: Definition,
 }
 
@@ -151,14 +153,16 @@ impl Subscriptions {
     pub(crate) fn save(self: &Arc<Self>, wanted: Wanted, done: Done) -> Ticket {
         let id = wanted.id;
         let mut running = self.running.lock();
-        if let Some(known) = running.get(&id) {
-            return self.bind(known, wanted.definition, done);
-        }
-        let start = match self.replays_itself(&wanted.definition, &wanted.selector) {
-            true => Start::Now,
+        let replays_itself = self.replays_itself(&wanted.definition, &wanted.selector);
+        let start = match replays_itself {
+            true => wanted.has_read.map_or(Start::Now, Start::Position),
             false => wanted.start,
         };
         let (next, floor) = start.cursor(self.replica.view().next_position());
+        if let Some(known) = running.get(&id) {
+            let begins_at = replays_itself.then_some(next);
+            return self.bind(known, wanted.definition, begins_at, done);
+        }
         let progress = Progress {
             next,
             floor,
@@ -183,20 +187,31 @@ impl Subscriptions {
         self.replica.submit(command, None, done)
     }
 
-    /// evoq subscribes to everything under this name, from 0, after it has read everything by itself,
-    /// and wants what is new.
+    /// evoq subscribes to everything under this name, from 0, each time that it starts, after it has
+    /// read everything by itself, and wants what is new.
     fn replays_itself(&self, definition: &Definition, selector: &Selector) -> bool {
         matches!(selector.access(), Access::All)
             && definition.name == format!("evoq_all_{}", self.store).as_bytes()
     }
 
-    fn bind(&self, known: &Arc<Subscription>, wanted: Definition, done: Done) -> Ticket {
+    /// Binds it to another process, for which it begins at a position if that is given.
+    fn bind(
+        &self,
+        known: &Arc<Subscription>,
+        wanted: Definition,
+        begins_at: Option<u64>,
+        done: Done,
+    ) -> Ticket {
         let mut definition = known.definition.lock();
+        let is_another = definition.subscriber != wanted.subscriber;
         definition.subscriber = wanted.subscriber;
         definition.generation = wanted.generation;
         definition.pool_size = wanted.pool_size;
         let bound = Arc::new(definition.clone());
         drop(definition);
+        if let Some(position) = begins_at.filter(|_| is_another) {
+            known.restart(position, &self.replica);
+        }
         // The same process again is not disturbed, unless it was taken for gone.
         known.bound.send_if_modified(|before| {
             let anew = **before != *bound || known.condition().name() == "parked";

@@ -209,7 +209,7 @@ impl Subscription {
         {
             state.flying.pop_front();
             if !state.progress.acknowledged {
-                state.progress.next = sent.next;
+                state.progress.next = state.progress.next.max(sent.next);
                 state.progress.floor = 0;
             }
         }
@@ -311,6 +311,18 @@ impl Subscription {
     /// From now on nothing is written any more: it is about to be taken out of the store.
     pub(crate) fn retire(&self) {
         self.state.lock().retired = true;
+    }
+
+    /// Goes on at another position, as if nothing had been sent; and hands that to the log.
+    pub(crate) fn restart(&self, position: u64, replica: &Replica) {
+        let mut state = self.state.lock();
+        state.flying.clear();
+        state.progress.next = position;
+        state.progress.floor = 0;
+        state.progress.acknowledged = false;
+        state.submitted = position;
+        self.moved.send_replace(position);
+        replica.submit(self.record(&state), None, Box::new(|_, _| {}));
     }
 
     /// The command that writes what it is and how far it has come.

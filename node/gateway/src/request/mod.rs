@@ -31,6 +31,8 @@ use crate::served::ServedStore;
 use append_events::Append;
 use esdb_etf::{Kind, List, Term};
 use esdb_store::{Direction, Outcome, StoreError, View};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// Writes the reply to a write, once its outcome is known.
 pub(crate) type Answer = Box<dyn FnOnce(Outcome, &mut Vec<u8>) + Send>;
@@ -63,6 +65,9 @@ pub(crate) enum Work {
         query: Query,
         /// What it costs.
         effort: Effort,
+        /// Where the query, once it is done, says how far it has read the whole store: everything
+        /// before this position.
+        reached: Option<Arc<AtomicU64>>,
     },
 }
 
@@ -117,6 +122,7 @@ impl Work {
         Ok(Work::Read {
             query: Box::new(query),
             effort,
+            reached: None,
         })
     }
 

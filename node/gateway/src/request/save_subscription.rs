@@ -36,6 +36,7 @@ pub(super) fn work(
         id: definition.id(),
         selector: parsed,
         start,
+        has_read: None,
         definition,
     }))))
 }
