@@ -193,9 +193,10 @@ impl Node {
         self.0.pg.join(&self.0, scope, group, pids);
     }
 
-    /// Takes processes out of a group, once for each time that they are named.
-    pub fn pg_leave(&self, scope: &str, group: &str, pids: &[Pid]) {
-        self.0.pg.leave(scope, group, pids);
+    /// Takes each process out of the group beside it, once for each time that it is named. Peers are
+    /// told once, of all that is left.
+    pub fn pg_leave(&self, scope: &str, members: &[(String, Pid)]) {
+        self.0.pg.leave(scope, members);
     }
 
     /// Lets the members of a `pg` scope at the peers be known from now on.

@@ -81,15 +81,20 @@ async fn on_three_nodes() {
         "pg:leave({SCOPE}, one, [self(), self()]), pg:join({SCOPE}, {{any, 1}}, self())"
     ));
     // Members change and end.
-    node.pg_leave(SCOPE, "one", std::slice::from_ref(&a));
-    node.pg_leave(SCOPE, "never", std::slice::from_ref(&a));
+    let left = |groups: &[&str]| -> Vec<_> {
+        groups
+            .iter()
+            .map(|group| ((*group).to_owned(), a.clone()))
+            .collect()
+    };
+    node.pg_leave(SCOPE, &left(&["one", "never"]));
     node.pg_join(SCOPE, "two", &[a.clone(), a.clone()]);
     for beam in &mut beams {
         found(beam, "one", &[&b]).await;
         found(beam, "two", &[&a, &a, &b]).await;
     }
     node.exit(&b, &common::atom("normal"));
-    node.pg_leave(SCOPE, "two", &[a.clone(), a.clone()]);
+    node.pg_leave(SCOPE, &left(&["two", "two"]));
     for beam in &mut beams {
         found(beam, "one", &[]).await;
         found(beam, "two", &[]).await;
@@ -217,8 +222,12 @@ async fn messages_are_those_of_a_real_node() {
         let theirs = theirs.replace('"', "");
         assert_eq!(format!("{ours:?}").replace(' ', ""), theirs, "{term}");
     };
-    use esdb_dist::pg::message::{discover, sync};
+    use esdb_dist::pg::message::{discover, join, sync};
     golden(&|out| discover(out, &pids[0]), "{discover, R}");
+    golden(
+        &|out| join(out, &pids[0], "one", &pids[1..]),
+        "{join, R, one, [A, B]}",
+    );
     let none: [(&str, &[Pid]); 0] = [];
     golden(
         &|out| sync(out, &pids[0], none.into_iter()),

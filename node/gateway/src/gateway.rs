@@ -171,7 +171,7 @@ impl Gateway {
             let rivals = found.get(&store.name).map_or(&[][..], Vec::as_slice);
             let mut offer = store.offer.lock();
             match offer.judge(&own, rivals, answered, now) {
-                Some(Change::Leave) => self.leave(&store),
+                Some(Change::Leave) => self.leave([&*store]),
                 Some(Change::Join) => self.join_now(&store, &mut offer),
                 None => {}
             }
@@ -320,7 +320,10 @@ impl Gateway {
                 return Err(error.into());
             }
         };
-        self.withdraw(&store);
+        let mut offer = store.offer.lock();
+        offer.withdraw();
+        self.leave([&*store]);
+        drop(offer);
         store.subscriptions.end();
         store.persistent.end_with_store();
         store.replica.abandon("the store was removed");
@@ -398,22 +401,16 @@ impl Gateway {
         self.0.offers_changed.notify_one();
     }
 
-    /// Takes a store's workers out of their groups, so that callers look elsewhere.
-    fn leave(&self, store: &ServedStore) {
-        for (group, worker) in groups(store) {
-            SCOPES.iter().for_each(|scope| {
-                self.0
-                    .node
-                    .pg_leave(scope, &group, std::slice::from_ref(worker))
-            });
+    /// Takes the workers of stores out of their groups, so that callers look elsewhere.
+    fn leave<'a>(&self, stores: impl IntoIterator<Item = &'a ServedStore>) {
+        let members: Vec<_> = stores
+            .into_iter()
+            .flat_map(groups)
+            .map(|(group, worker)| (group, worker.clone()))
+            .collect();
+        for scope in SCOPES {
+            self.0.node.pg_leave(scope, &members);
         }
-    }
-
-    /// As [`Gateway::leave`], for good.
-    fn withdraw(&self, store: &ServedStore) {
-        let mut offer = store.offer.lock();
-        offer.withdraw();
-        self.leave(store);
     }
 
     /// Ends a store's workers.
@@ -430,7 +427,10 @@ impl Gateway {
     /// workers. Blocks meanwhile.
     pub fn shutdown(&self) {
         let stores = self.stores();
-        stores.iter().for_each(|store| self.withdraw(store));
+        for store in &stores {
+            store.offer.lock().withdraw();
+        }
+        self.leave(stores.iter().map(|store| &**store));
         stores.iter().for_each(|store| store.subscriptions.end());
         stores.iter().for_each(|store| store.persistent.end());
         stores.iter().for_each(|s| s.replica.begin_shutdown());

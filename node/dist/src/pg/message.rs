@@ -1,8 +1,9 @@
-//! The two messages that a scope process of this node sends to one of a BEAM node.
+//! The three messages that a scope process of this node sends to one of a BEAM node.
 //!
 //! A scope process of OTP 25 or older crashes on any message that it does not know, and the
-//! published clients do not start theirs again. So nothing else is ever sent: no `join` and no
-//! `leave`, which can name a group that the receiver does not hold. Source: `pg.erl` of OTP 25.
+//! published clients do not start theirs again. So nothing else is ever sent. In particular no
+//! `leave`: it crashes a receiver that does not hold the group. A `join` is safe, since a receiver that
+//! does not know the sender ignores it. Source: `pg.erl` of OTP 23 to 28.
 
 use esdb_etf::{Pid, put};
 
@@ -37,5 +38,17 @@ pub fn sync<'a>(
         pids.iter().for_each(|pid| pid.put(out));
         put::nil(out);
     }
+    put::nil(out);
+}
+
+/// `{join, Scope, Group, [Pid]}`: what the receiver knows of the sender's groups has grown by this. Not
+/// to be sent before a [`sync`], nor without pids.
+pub fn join(out: &mut Vec<u8>, scope: &Pid, group: &str, pids: &[Pid]) {
+    put::tuple(out, 4);
+    put::atom(out, "join");
+    scope.put(out);
+    put::atom(out, group);
+    put::list(out, pids.len());
+    pids.iter().for_each(|pid| pid.put(out));
     put::nil(out);
 }

@@ -45,8 +45,7 @@ impl Pg {
 
     pub(crate) fn join(&self, shared: &Shared, scope: &str, group: &str, pids: &[Pid]) {
         if !pids.is_empty() {
-            self.scope(shared, scope)
-                .change(group, |members| members.extend_from_slice(pids));
+            self.scope(shared, scope).join(group, pids);
         }
     }
 
@@ -66,16 +65,10 @@ impl Pg {
         self.changed.subscribe()
     }
 
-    pub(crate) fn leave(&self, scope: &str, group: &str, pids: &[Pid]) {
+    pub(crate) fn leave(&self, scope: &str, members: &[(String, Pid)]) {
         let scope = self.scopes.lock().get(scope).cloned();
         if let Some(scope) = scope {
-            scope.change(group, |members| {
-                for pid in pids {
-                    if let Some(at) = members.iter().position(|member| member == pid) {
-                        members.remove(at);
-                    }
-                }
-            });
+            scope.leave(members);
         }
     }
 

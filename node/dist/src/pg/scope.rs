@@ -66,15 +66,19 @@ impl Drop for Peer {
 }
 
 impl Peer {
-    /// Tells the peer of all groups, if it can and may be told.
-    fn sync(&self, scope: &Pid, groups: &BTreeMap<String, Vec<Pid>>) {
+    /// Sends the peer's scope process a message, if it can and may be told.
+    fn tell(&self, message: impl FnOnce(&mut Vec<u8>)) {
         if let Some(to) = self.scope.as_ref().filter(|_| self.released) {
-            let groups = groups
-                .iter()
-                .map(|(name, pids)| (name.as_str(), pids.as_slice()));
-            self.connection
-                .send(to, true, |out| message::sync(out, scope, groups));
+            self.connection.send(to, true, message);
         }
+    }
+
+    /// Tells the peer of all groups.
+    fn sync(&self, scope: &Pid, groups: &BTreeMap<String, Vec<Pid>>) {
+        let groups = groups
+            .iter()
+            .map(|(name, pids)| (name.as_str(), pids.as_slice()));
+        self.tell(|out| message::sync(out, scope, groups));
     }
 }
 
@@ -88,16 +92,32 @@ impl Scope {
         }
     }
 
-    /// Changes the members of `group` and tells all peers.
-    pub(crate) fn change(&self, group: &str, change: impl FnOnce(&mut Vec<Pid>)) {
+    /// Puts processes into `group`, and tells all peers of just that: a store that is created costs the
+    /// same however many there are.
+    pub(crate) fn join(&self, group: &str, pids: &[Pid]) {
+        let mut state = self.state.lock();
+        let members = state.groups.entry(group.to_owned()).or_default();
+        members.extend_from_slice(pids);
+        for peer in &state.peers {
+            peer.tell(|out| message::join(out, &self.pid, group, pids));
+        }
+    }
+
+    /// Takes each process out of the group beside it, and tells all peers what is left.
+    pub(crate) fn leave(&self, members: &[(String, Pid)]) {
         let mut state = self.state.lock();
         let state = &mut *state;
-        let members = state.groups.entry(group.to_owned()).or_default();
-        change(members);
-        if members.is_empty() {
-            state.groups.remove(group);
+        let mut changed = false;
+        for (group, pid) in members {
+            if let Some(members) = state.groups.get_mut(group)
+                && let Some(at) = members.iter().position(|member| member == pid)
+            {
+                members.remove(at);
+                changed = true;
+            }
         }
-        for peer in &state.peers {
+        state.groups.retain(|_, members| !members.is_empty());
+        for peer in state.peers.iter().filter(|_| changed) {
             peer.sync(&self.pid, &state.groups);
         }
     }
