@@ -11,16 +11,14 @@ const LAST_DELAY: Duration = Duration::from_secs(2);
 
 /// For ever.
 pub(crate) async fn keep(shared: Arc<Shared>, name: String) {
-    let mut changed = shared.peers.changed.subscribe();
     let (mut delay, mut told) = (FIRST_DELAY, String::new());
     loop {
-        changed.mark_unchanged();
         if shared.peers.get(&name).is_some() {
             (delay, told) = (FIRST_DELAY, String::new());
-            let _node_ended = changed.changed().await;
-            continue;
-        }
-        if let Err(error) = dial(&shared, &name).await {
+            until(&shared, || shared.peers.get(&name).is_none()).await;
+            // A peer that has hung up may dial at once, and if both dial at the same time, OTP 25 loses
+            // one of its own callers now and then.
+        } else if let Err(error) = dial(&shared, &name).await {
             let error = error.to_string();
             // Each reason once, not every few seconds.
             if error != told {
@@ -28,11 +26,15 @@ pub(crate) async fn keep(shared: Arc<Shared>, name: String) {
                 told = error;
             }
         }
-        let up = async {
-            let mut changed = shared.peers.changed.subscribe();
-            while shared.peers.get(&name).is_none() && changed.changed().await.is_ok() {}
-        };
-        let _dialled_by_the_peer = tokio::time::timeout(delay, up).await;
-        delay = (delay * 2).min(LAST_DELAY);
+        let connected = until(&shared, || shared.peers.get(&name).is_some());
+        if tokio::time::timeout(delay, connected).await.is_err() {
+            delay = (delay * 2).min(LAST_DELAY);
+        }
     }
+}
+
+/// Waits for something that changes with the connections.
+async fn until(shared: &Shared, holds: impl Fn() -> bool) {
+    let mut changed = shared.peers.changed.subscribe();
+    while !holds() && changed.changed().await.is_ok() {}
 }

@@ -73,58 +73,44 @@ pub(crate) async fn dial(shared: &Arc<Shared>, name: &str) -> Result<(), DialErr
     let peer = tokio::select! {
         shaken = tokio::time::timeout(
             limit,
-            handshake::connect(&mut stream, &ours, &shared.config.cookie, name),
+            handshake::connect(&mut stream, &ours, &shared.config.cookie, &shared.peers, name),
         ) => shaken.unwrap_or(Err(HandshakeError::Timeout))?,
         _ = &mut dialling.lost => return Err(HandshakeError::Simultaneous.into()),
     };
-    establish(shared, stream, peer, true)?;
+    establish(shared, stream, peer, true, dialling.number)?;
     Ok(())
 }
 
-/// Serves the connection in a task of its own, unless there are too many.
+/// Serves the connection in a task of its own, unless there are too many, or a better one. `handshake`:
+/// its number.
 pub(crate) fn establish(
     shared: &Arc<Shared>,
     stream: TcpStream,
     peer: Peer,
     dialled: bool,
+    handshake: u64,
 ) -> Result<(), HandshakeError> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "replies to {} may be late", peer.name);
     }
     let stream = Arc::new(stream);
-    let connection = Connection::new(shared, stream.clone(), peer, dialled);
+    let connection = Connection::new(shared, stream.clone(), peer, dialled, handshake);
     // Known before the dialling is forgotten, so that the peer cannot come in between.
-    let added = shared.peers.insert(&connection);
-    if let Added::Full(limit) = added {
-        return Err(HandshakeError::Limit(limit));
-    }
+    let old = match shared.peers.insert(&connection) {
+        Added::Yes => None,
+        Added::Instead(old) => Some(old),
+        Added::Outdated => return Err(HandshakeError::Simultaneous),
+        Added::Full(limit) => return Err(HandshakeError::Limit(limit)),
+    };
     let shared = shared.clone();
     tokio::spawn(async move {
-        match replace(&shared, &connection, added).await {
-            Ok(()) => serve(&shared, &connection, stream).await,
-            Err(error) => tracing::warn!("{} lost: {error}", connection.peer()),
+        if let Some(old) = old {
+            old.close("the peer has made a new connection");
+            old.gone().await;
         }
+        serve(&shared, &connection, stream).await;
     });
     Ok(())
-}
-
-/// Closes an older connection to the same peer, until the new one has its place.
-async fn replace(
-    shared: &Shared,
-    connection: &Connection,
-    mut added: Added,
-) -> Result<(), HandshakeError> {
-    loop {
-        match added {
-            Added::Yes => return Ok(()),
-            Added::Full(limit) => return Err(HandshakeError::Limit(limit)),
-            Added::Taken(old) => {
-                old.close("the peer has made a new connection");
-                old.gone().await;
-            }
-        }
-        added = shared.peers.insert(connection);
-    }
 }
 
 async fn serve(shared: &Arc<Shared>, connection: &Connection, stream: Arc<TcpStream>) {

@@ -49,7 +49,7 @@ impl Probe {
             creation: 1,
             flags: u64::MAX,
         };
-        let connection = Connection::new(&shared, Arc::new(stream), peer, false);
+        let connection = Connection::new(&shared, Arc::new(stream), peer, false, 0);
         drop(entered);
         Ok(Probe {
             shared,
@@ -117,7 +117,7 @@ impl Probe {
         let (cookie, peers) = (&self.shared.config.cookie, &self.shared.peers);
         let shake = handshake::accept(&mut stream, &ours, cookie, peers, &mut name);
         let peer = self.runtime.block_on(shake);
-        peer.map(|peer| peer.name)
+        peer.map(|(peer, _)| peer.name)
             .map_err(|error| error.to_string())
     }
 
@@ -128,8 +128,8 @@ impl Probe {
     pub fn connect(&self, said: &[u8]) -> Result<String, String> {
         let ours = link_up::introduction(&self.shared);
         let mut stream = join(said, sink());
-        let cookie = &self.shared.config.cookie;
-        let shake = handshake::connect(&mut stream, &ours, cookie, PEER);
+        let (cookie, peers) = (&self.shared.config.cookie, &self.shared.peers);
+        let shake = handshake::connect(&mut stream, &ours, cookie, peers, PEER);
         let peer = self.runtime.block_on(shake);
         peer.map(|peer| peer.name)
             .map_err(|error| error.to_string())

@@ -56,7 +56,7 @@ async fn welcome(
     let result = tokio::time::timeout(shared.config.limits.handshake, shake)
         .await
         .unwrap_or(Err(HandshakeError::Timeout))
-        .and_then(|peer| establish(&shared, stream, peer, false));
+        .and_then(|(peer, arriving)| establish(&shared, stream, peer, false, arriving.handshake));
     if let Err(error) = result {
         refusals.refused(address, name.as_deref(), &error);
     }

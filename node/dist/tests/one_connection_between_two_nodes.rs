@@ -9,10 +9,18 @@
 mod common;
 
 use common::beam::Beam;
+use common::echo::Echo;
 use common::raw_peer::RawPeer;
-use common::{COOKIE, Cluster, until};
-use esdb_dist::{Config, Cookie, Node};
+use common::{COOKIE, Cluster, free_port, until};
+use esdb_dist::{Config, ConnectError, Cookie, Node, Origin, Process};
+use esdb_etf::Term;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 async fn port_of(cluster: &Cluster, node: &Node) -> u16 {
     let epmd = SocketAddr::from(([127, 0, 0, 1], cluster.epmd_port));
@@ -129,6 +137,167 @@ async fn who_is_not_let_in() {
     let mut peer = RawPeer::reach(port, "silent@127.0.0.1").await;
     assert_eq!(peer.next_frame().await, None);
     assert!(node.connections().is_empty());
+    node.shutdown().await;
+}
+
+/// A node and a peer that dial each other: the peer first, and up to the status; this node up to its
+/// name.
+struct BothDial {
+    node: Node,
+    theirs: RawPeer,
+    ours: RawPeer,
+    dialling: JoinHandle<Result<(), ConnectError>>,
+}
+
+impl BothDial {
+    async fn begin() -> BothDial {
+        let (name, any) = ("peer@127.0.0.1", ("127.0.0.1", 0));
+        let epmd = TcpListener::bind(any).await.unwrap();
+        let listener = TcpListener::bind(any).await.unwrap();
+        let mut config = Config::new("rust@127.0.0.1", Cookie::new(COOKIE));
+        (config.register, config.listen_port) = (false, free_port());
+        config.epmd_port = epmd.local_addr().unwrap().port();
+        let port = config.listen_port;
+        let node = Node::start(config).await.unwrap();
+        node.register("echo", &node.spawn(Echo::new().0));
+        let mut theirs = RawPeer::reach(port, name).await;
+        let hello = theirs.hello();
+        theirs.packet(&hello).await;
+        assert_eq!(theirs.answer().await, b"sok");
+        let dialler = node.clone();
+        let dialling = tokio::spawn(async move { dialler.connect(name).await });
+        let mut asked = epmd.accept().await.unwrap().0;
+        let [high, low] = listener.local_addr().unwrap().port().to_be_bytes();
+        asked.write_all(&[119, 0, high, low]).await.unwrap();
+        let mut ours = RawPeer::on(listener.accept().await.unwrap().0, name);
+        assert_eq!(ours.answer().await[0], b'N');
+        BothDial {
+            node,
+            theirs,
+            ours,
+            dialling,
+        }
+    }
+}
+
+/// The peer's own dialling is complete when it hears of ours. It asks whether we have lost that
+/// connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_whose_connection_came_while_this_node_dialled() {
+    let mut both = BothDial::begin().await;
+    both.theirs.prove(false).await;
+    both.ours.packet(b"salive").await;
+    assert_eq!(both.ours.answer().await, b"sfalse");
+    assert!(both.dialling.await.unwrap().is_err());
+    assert!(both.theirs.is_answered().await);
+    assert_eq!(both.node.connections().len(), 1);
+    both.node.shutdown().await;
+}
+
+/// The peer gives up its own dialling for ours, but the last that it has said there arrives late.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_has_given_up_its_dialling() {
+    let mut both = BothDial::begin().await;
+    both.ours.welcome(b"sok_simultaneous").await;
+    assert!(both.dialling.await.unwrap().is_ok());
+    assert!(both.ours.is_answered().await);
+    both.theirs.prove(false).await;
+    assert_eq!(both.theirs.next_frame().await, None);
+    assert!(both.ours.is_answered().await);
+    both.node.shutdown().await;
+}
+
+/// When the peer hangs up it may dial at once: this node gives it time to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_hangs_up_is_not_dialled_at_once() {
+    let any = ("127.0.0.1", 0);
+    let epmd = TcpListener::bind(any).await.unwrap();
+    let listener = TcpListener::bind(any).await.unwrap();
+    let mut config = Config::new("rust@127.0.0.1", Cookie::new(COOKIE));
+    (config.register, config.connect) = (false, vec!["peer@127.0.0.1".to_owned()]);
+    config.epmd_port = epmd.local_addr().unwrap().port();
+    let node = Node::start(config).await.unwrap();
+    for _ in 0..3 {
+        let mut asked = epmd.accept().await.unwrap().0;
+        let [high, low] = listener.local_addr().unwrap().port().to_be_bytes();
+        asked.write_all(&[119, 0, high, low]).await.unwrap();
+        let mut peer = RawPeer::on(listener.accept().await.unwrap().0, "peer@127.0.0.1");
+        assert_eq!(peer.answer().await[0], b'N');
+        peer.welcome(b"sok").await;
+        until("connected", || node.connections().len() == 1).await;
+        let hung_up = Instant::now();
+        drop(peer);
+        epmd.accept().await.unwrap();
+        assert!(hung_up.elapsed() >= Duration::from_millis(100));
+    }
+    node.shutdown().await;
+}
+
+/// Whoever looks while a connection replaces another one finds the peer connected: were it dialled in
+/// between, the peer would take that for the loss of the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_connection_leaves_no_gap() {
+    let cluster = Cluster::new();
+    let node = cluster.node().await;
+    let port = port_of(&cluster, &node).await;
+    let name = "peer@127.0.0.1";
+    let mut peer = RawPeer::reach(port, name).await;
+    let hello = peer.hello();
+    peer.shake(&hello).await;
+    until("connected", || node.connection(name).is_some()).await;
+    let ended = Arc::new(AtomicBool::new(false));
+    let (looker, stop) = (node.clone(), ended.clone());
+    let gaps = std::thread::spawn(move || {
+        let mut gaps = 0;
+        while !stop.load(Ordering::Relaxed) {
+            gaps += u32::from(looker.connection(name).is_none());
+        }
+        gaps
+    });
+    // None of them hangs up by itself.
+    let mut peers = vec![peer];
+    for _ in 0..200 {
+        let mut next = RawPeer::reach(port, name).await;
+        assert_eq!(next.shake(&hello).await, "alive");
+        peers.push(next);
+    }
+    until("in use", || node.connections().len() == 1).await;
+    ended.store(true, Ordering::Relaxed);
+    assert_eq!(gaps.join().unwrap(), 0);
+    node.shutdown().await;
+}
+
+/// Takes its time for one message, and notes what it has done with.
+struct Slow(Mutex<Vec<Vec<u8>>>);
+
+impl Process for Slow {
+    fn message(&self, _origin: &Origin<'_>, message: Term<'_>) {
+        if message.is_atom("slow") {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        self.0.lock().unwrap().push(message.as_bytes().to_vec());
+    }
+}
+
+/// What came by a connection is done with before anything of the next one is looked at: the writes of
+/// one sender keep their order.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_is_done_before() {
+    let cluster = Cluster::new();
+    let node = cluster.node().await;
+    let port = port_of(&cluster, &node).await;
+    let slow = Arc::new(Slow(Mutex::default()));
+    node.register("echo", &node.spawn(slow.clone()));
+    let mut first = RawPeer::reach(port, "peer@127.0.0.1").await;
+    let hello = first.hello();
+    first.shake(&hello).await;
+    first.say("slow").await;
+    let mut second = RawPeer::reach(port, "peer@127.0.0.1").await;
+    assert_eq!(second.shake(&hello).await, "alive");
+    second.say("quick").await;
+    until("both are done", || slow.0.lock().unwrap().len() == 2).await;
+    let done = slow.0.lock().unwrap().clone();
+    assert_eq!(done, [common::atom("slow"), common::atom("quick")]);
     node.shutdown().await;
 }
 

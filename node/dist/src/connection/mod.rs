@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) creation: u32,
     pub(crate) flags: u64,
     pub(crate) dialled: bool,
+    /// The number of its handshake, among all that this node has begun or answered.
+    pub(crate) handshake: u64,
     pub(crate) since: Instant,
     pub(crate) outbox: Outbox,
     pub(crate) watchers: Watchers,
@@ -78,6 +80,7 @@ impl Connection {
         stream: Arc<TcpStream>,
         peer: handshake::Peer,
         dialled: bool,
+        handshake: u64,
     ) -> Self {
         let limits = &shared.config.limits;
         Connection(Arc::new(Inner {
@@ -85,6 +88,7 @@ impl Connection {
             creation: peer.creation,
             flags: peer.flags,
             dialled,
+            handshake,
             since: Instant::now(),
             outbox: Outbox::new(stream, limits.queued_frames, limits.queued_bytes),
             watchers: Watchers::default(),

@@ -20,41 +20,52 @@ const ABSURD: usize = 16;
 /// Bytes of a frame beyond the limit that tell whom it is for.
 const HEAD: usize = 4 << 10;
 
-/// Serves the connection until it is closed; returns why.
+/// Serves the connection until it is closed; returns why. What has come by it is done with then.
 pub(crate) async fn run(
     shared: &Arc<Shared>,
     connection: &Connection,
     stream: Arc<TcpStream>,
 ) -> String {
     let mut closing = connection.0.closing.subscribe();
-    let reader = Ended(tokio::spawn(read(
+    let mut reader = Ended(tokio::spawn(read(
         shared.clone(),
         connection.clone(),
         stream,
     )));
-    let writer = {
+    let mut writer = {
         let connection = connection.clone();
         Ended(tokio::spawn(async move {
             connection.0.outbox.run().await.to_string()
         }))
     };
-    tokio::select! {
+    let reason = tokio::select! {
         reason = reader.reason() => reason,
         reason = writer.reason() => reason,
         reason = tick(connection, shared.config.net_ticktime) => reason,
         reason = closing.wait_for(Option::is_some) =>
             reason.ok().and_then(|reason| reason.clone()).unwrap_or_default(),
-    }
+    };
+    reader.end().await;
+    writer.end().await;
+    reason
 }
 
 /// A task that ends with the one that waits for it.
 struct Ended(JoinHandle<String>);
 
 impl Ended {
-    async fn reason(mut self) -> String {
+    async fn reason(&mut self) -> String {
         (&mut self.0)
             .await
             .unwrap_or_else(|error| format!("internal error: {error}"))
+    }
+
+    /// Ends it, and waits until it does nothing any more.
+    async fn end(mut self) {
+        self.0.abort();
+        if !self.0.is_finished() {
+            let _aborted = (&mut self.0).await;
+        }
     }
 }
 

@@ -3,17 +3,18 @@
 use super::message::{self, Introduction};
 use super::{HandshakeError, Peer, check, check_flags, digest, random};
 use crate::config::Cookie;
-use crate::peers::{Claim, Peers};
+use crate::peers::{Arriving, Claim, Peers};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Shakes hands with whoever dialled. `name` tells, for the log, who it claims to be.
-pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+/// Shakes hands with whoever dialled. `name` tells, for the log, who it claims to be. The note that the
+/// peer is arriving is to be kept until its connection is added.
+pub(crate) async fn accept<'p, S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     ours: &Introduction,
     cookie: &Cookie,
-    peers: &Peers,
+    peers: &'p Peers,
     name: &mut Option<String>,
-) -> Result<Peer, HandshakeError> {
+) -> Result<(Peer, Arriving<'p>), HandshakeError> {
     let mut peer = message::parse_name(&message::read(stream).await?)?;
     *name = Some(peer.name.clone());
     // The upper flags of an old message are not known yet; the mandatory ones are all lower.
@@ -21,7 +22,7 @@ pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         message::write(stream, &message::status("not_allowed")).await?;
         return Err(error);
     }
-    let claim = peers.claim(&peer.name);
+    let (claim, number) = peers.claim(&peer.name);
     let status = match &claim {
         _ if peer.name == ours.name => "not_allowed",
         Claim::Free => "ok",
@@ -53,11 +54,13 @@ pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let (theirs, claimed) = message::parse_reply(&message::read(stream).await?)?;
     check(cookie, challenge, &claimed)?;
+    let arriving = peers.arrives(&peer.name, number);
     message::write(stream, &message::ack(&digest(cookie, theirs))).await?;
     let flags = check_flags(&peer)?;
-    Ok(Peer {
+    let peer = Peer {
         name: peer.name,
         creation: peer.creation,
         flags,
-    })
+    };
+    Ok((peer, arriving))
 }

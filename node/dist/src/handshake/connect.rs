@@ -3,6 +3,7 @@
 use super::message::{self, Introduction};
 use super::{HandshakeError, Peer, check, check_flags, digest, random};
 use crate::config::Cookie;
+use crate::peers::Peers;
 use std::io::ErrorKind;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -11,13 +12,19 @@ pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     ours: &Introduction,
     cookie: &Cookie,
+    peers: &Peers,
     name: &str,
 ) -> Result<Peer, HandshakeError> {
     message::write(stream, &message::name(ours)).await?;
     match message::parse_status(&message::read(stream).await?)? {
         "ok" | "ok_simultaneous" => {}
         "nok" => return Err(HandshakeError::Simultaneous),
-        // The peer still holds a connection that we have lost: ours is the one that counts.
+        // It holds a connection, which it has made itself while we dialled: that one counts.
+        "alive" if peers.holds(name) => {
+            message::write(stream, &message::status("false")).await?;
+            return Err(HandshakeError::Simultaneous);
+        }
+        // It holds a connection that we have lost: ours is the one that counts.
         "alive" => message::write(stream, &message::status("true")).await?,
         other => return Err(HandshakeError::Refused(other.to_owned())),
     }

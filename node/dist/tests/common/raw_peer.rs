@@ -20,7 +20,10 @@ pub struct RawPeer {
 
 impl RawPeer {
     pub async fn reach(port: u16, name: &str) -> RawPeer {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        RawPeer::on(TcpStream::connect(("127.0.0.1", port)).await.unwrap(), name)
+    }
+
+    pub fn on(stream: TcpStream, name: &str) -> RawPeer {
         stream.set_nodelay(true).unwrap();
         RawPeer {
             stream,
@@ -80,8 +83,14 @@ impl RawPeer {
         if status == b"salive" {
             self.packet(b"strue").await;
         }
+        self.prove(hello[0] == b'n').await;
+        String::from_utf8(status[1..].to_vec()).unwrap()
+    }
+
+    /// Shakes hands from the status on; `old`: as a node of version 5.
+    pub async fn prove(&mut self, old: bool) {
         let challenge = self.answer().await;
-        if hello[0] == b'n' {
+        if old {
             let mut complement = vec![b'c'];
             complement.extend_from_slice(&((FLAGS >> 32) as u32).to_be_bytes());
             complement.extend_from_slice(&self.creation.to_be_bytes());
@@ -93,7 +102,22 @@ impl RawPeer {
         self.packet(&[&b"r"[..], &42u32.to_be_bytes(), &digest(theirs)].concat())
             .await;
         assert_eq!(self.answer().await, [&b"a"[..], &digest(42)].concat());
-        String::from_utf8(status[1..].to_vec()).unwrap()
+    }
+
+    /// Shakes hands with a node that has dialled, after its name message, to the end.
+    pub async fn welcome(&mut self, status: &[u8]) {
+        self.packet(status).await;
+        let mut challenge = vec![b'N'];
+        challenge.extend_from_slice(&FLAGS.to_be_bytes());
+        challenge.extend_from_slice(&42u32.to_be_bytes());
+        challenge.extend_from_slice(&self.creation.to_be_bytes());
+        challenge.extend_from_slice(&(self.name.len() as u16).to_be_bytes());
+        challenge.extend_from_slice(self.name.as_bytes());
+        self.packet(&challenge).await;
+        let reply = self.answer().await;
+        let theirs = u32::from_be_bytes(reply[1..5].try_into().unwrap());
+        let digest = Md5::digest(format!("{COOKIE}{theirs}"));
+        self.packet(&[&b"a"[..], &digest].concat()).await;
     }
 
     pub async fn frame(&mut self, frame: &[u8]) {
@@ -103,21 +127,38 @@ impl RawPeer {
         let _written = self.send(&packet).await;
     }
 
-    /// Whether the process `echo` answers on this connection; otherwise it has been closed.
-    pub async fn is_answered(&mut self) -> bool {
-        let from = Pid {
+    fn pid(&self) -> Pid {
+        Pid {
             node: Arc::from(self.name.as_str()),
             id: 51,
             serial: 0,
             creation: self.creation,
-        };
-        let mut call = vec![112, 131];
-        put::tuple(&mut call, 4);
-        put::integer(&mut call, 6);
-        from.put(&mut call);
-        put::atom(&mut call, "");
-        put::atom(&mut call, "echo");
-        call.push(131);
+        }
+    }
+
+    /// A frame to the process `echo`, up to the message.
+    fn to_echo(&self) -> Vec<u8> {
+        let mut frame = vec![112, 131];
+        put::tuple(&mut frame, 4);
+        put::integer(&mut frame, 6);
+        self.pid().put(&mut frame);
+        put::atom(&mut frame, "");
+        put::atom(&mut frame, "echo");
+        frame.push(131);
+        frame
+    }
+
+    /// Sends the process `echo` a bare atom.
+    pub async fn say(&mut self, atom: &str) {
+        let mut frame = self.to_echo();
+        put::atom(&mut frame, atom);
+        self.frame(&frame).await;
+    }
+
+    /// Whether the process `echo` answers on this connection; otherwise it has been closed.
+    pub async fn is_answered(&mut self) -> bool {
+        let from = self.pid();
+        let mut call = self.to_echo();
         put::tuple(&mut call, 3);
         put::atom(&mut call, "$gen_call");
         put::tuple(&mut call, 2);
