@@ -78,53 +78,39 @@ send_request(#{server := Server}) ->
     [?assertEqual(Server, erpc:receive_response(R, 5000)) || R <- Requests].
 
 while_busy(#{server := Server, store := Store}) ->
-    Busy = keep_busy(Store),
+    Busy = esdb_busy:start(Store, 30),
     Times = [
         element(1, timer:tc(fun() -> Server = rpc:call(Server, erlang, node, []) end))
-     || _ <- lists:seq(1, 200)
+     || _ <- lists:seq(1, 300)
     ],
-    [exit(P, kill) || P <- Busy],
-    ?assert(median(Times) < ?AT_ONCE_US).
+    ok = esdb_busy:stop(Busy),
+    each_at_once(Times).
 
 %% As Swarm's tracker does: it sees hidden nodes, too, and waits without limit for what they run.
 asked_at_nodeup(#{server := Server, store := Store}) ->
-    Busy = keep_busy(Store),
+    Busy = esdb_busy:start(Store, 30),
     ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
-    Times = [connect_again(Server) || _ <- lists:seq(1, 20)],
+    Times = [connect_again(Server) || _ <- lists:seq(1, 50)],
     ok = net_kernel:monitor_nodes(false, [{node_type, all}]),
-    [exit(P, kill) || P <- Busy],
-    ?assert(median(Times) < ?AT_ONCE_US).
+    ok = esdb_busy:stop(Busy),
+    each_at_once(Times).
 
 %% Microseconds until the server has answered after it has connected.
 connect_again(Server) ->
     _ = erlang:disconnect_node(Server),
-    esdb_wait:until(fun() -> net_adm:ping(Server) =:= pong end),
+    pong = net_adm:ping(Server),
     receive
         {nodeup, Server, _} -> ok
     after 5000 -> error(no_nodeup)
     end,
-    case timer:tc(fun() -> rpc:call(Server, application, which_applications, []) end) of
-        {Microseconds, {badrpc, {'EXIT', {undef, _}}}} -> Microseconds;
-        %% both had dialled, and the connection gave way to the other's
-        {_, {badrpc, nodedown}} -> connect_again(Server)
-    end.
+    Call = fun() -> rpc:call(Server, application, which_applications, []) end,
+    {Microseconds, {badrpc, {'EXIT', {undef, _}}}} = timer:tc(Call),
+    Microseconds.
 
-%% Processes that append without pause, whatever becomes of the connection.
-keep_busy(Store) ->
-    Batch = [#{event_type => <<"t">>, data => binary:copy(<<N>>, 1000)} || N <- lists:seq(1, 200)],
-    Worker = esdb_client:worker(old, Store),
-    [
-        spawn(fun() -> append_forever(Worker, {append_events, Store, <<S>>, Batch}) end)
-     || S <- lists:seq(1, 10)
-    ].
-
-append_forever(Worker, Request) ->
-    try
-        {ok, _} = gen_server:call(Worker, Request, 30000)
-    catch
-        exit:_ -> lost_connection
-    end,
-    append_forever(Worker, Request).
-
-median(Times) ->
-    lists:nth(length(Times) div 2, lists:sort(Times)).
+%% Every call is to be answered at once. One in a hundred may be late, but not by much, since the system
+%% stops either node now and then when other programs want the processors, too; a server that let calls
+%% wait for its stores would be late with most of them.
+each_at_once(Times) ->
+    Late = [T || T <- Times, T >= ?AT_ONCE_US],
+    ?assert(length(Late) =< max(1, length(Times) div 100), {late, Late}),
+    ?assert(lists:all(fun(T) -> T < 10 * ?AT_ONCE_US end, Late), {late, Late}).
