@@ -89,12 +89,13 @@ connection_cut() ->
 %% The server alone connects with the subscriber's node.
 connection_flaps() ->
     {Client, Server} = start([client]),
+    Node = esdb_server:node(Server),
     Collector = esdb_peer:run(Client, fun() -> subscribe(<<"flaps">>, <<"f">>) end),
     ok = esdb_server:kill(Server),
     Flaps = esdb_peer:run(Client, fun() ->
         spawn(fun() ->
             ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
-            flap(300)
+            flap(300, Node)
         end)
     end),
     Again = esdb_server:restart(Server, #{connect => []}),
@@ -105,15 +106,22 @@ connection_flaps() ->
     [1] = collected(Client, Collector, 1),
     stop([Client], Again).
 
-flap(0) ->
+flap(0, _) ->
     ok;
-flap(Times) ->
+flap(Times, Node) ->
     receive
         {nodeup, Node, _} ->
             erlang:disconnect_node(Node),
-            flap(Times - 1);
-        _ ->
-            flap(Times)
+            flap(Times - 1, Node);
+        {nodedown, Node, _} ->
+            flap(Times, Node)
+    after 100 ->
+        %% the node may have come back before it was seen to go
+        case lists:member(Node, nodes(connected)) of
+            true -> erlang:disconnect_node(Node);
+            false -> ok
+        end,
+        flap(Times, Node)
     end.
 
 node_stopped() ->
