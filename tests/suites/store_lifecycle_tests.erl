@@ -15,6 +15,7 @@ store_lifecycle_test_() ->
             {"wrong arguments are refused", fun refused/1},
             {"fifty stores at once", fun many/1}
         ]),
+        {"thousands of creations hold up nobody's reads", {timeout, 60, fun flood/0}},
         {"created stores are there after a kill, removed ones are not", {timeout, 60, fun restart/0}},
         {"names that are no file names, over a restart", {timeout, 60, fun odd_names_stay/0}}
     ].
@@ -142,6 +143,24 @@ many(#{store := Store}) ->
      || Name <- Names
     ],
     [?assertEqual({ok, 0}, append_by(Store, Name)) || Name <- Names].
+
+%% More than a server has threads, or keeps in mind.
+flood() ->
+    [Creator, Reader] = Clients = [esdb_peer:start() || _ <- [1, 2]],
+    Server = esdb_server:start(#{connect => [esdb_peer:node(C) || C <- Clients]}),
+    [ok = esdb_peer:call(C, esdb_client, join, [default_store]) || C <- Clients],
+    {ok, 0} = esdb_peer:run(Reader, fun() -> append(default_store) end),
+    esdb_peer:run(Creator, fun() ->
+        Worker = esdb_client:worker(old, default_store),
+        Create = fun(N) -> {create_store, list_to_atom("flood_" ++ integer_to_list(N)), []} end,
+        [gen_server:cast(Worker, Create(N)) || N <- lists:seq(1, 2000)],
+        %% the casts have arrived before this is answered
+        {error, {overloaded, _}} = ask(old, default_store, Create(0))
+    end),
+    Read = {get_events, default_store, <<"s">>, 0, 1000, forward},
+    {ok, [_]} = esdb_peer:call(Reader, esdb_client, call, [default_store, Read]),
+    esdb_server:close(Server),
+    lists:foreach(fun esdb_peer:stop/1, Clients).
 
 restart() ->
     Client = esdb_peer:start(),

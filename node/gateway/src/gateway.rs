@@ -7,6 +7,7 @@ use crate::delivery::registry::Subscriptions;
 use crate::delivery::subscriber::Watcher;
 use crate::generation::Generation;
 use crate::info;
+use crate::lifecycle::Turns;
 use crate::offer::{Change, Offer, Own};
 use crate::order::Order;
 use crate::persistent::registry::Persistent;
@@ -36,6 +37,7 @@ struct Inner {
     data_dir: DataDir,
     settings: Settings,
     stores: RwLock<BTreeMap<String, Slot>>,
+    changes: Turns,
     /// A node has been told of stores for the first time, or a store has come.
     offers_changed: Notify,
 }
@@ -120,6 +122,7 @@ impl Gateway {
             data_dir,
             settings,
             stores: RwLock::default(),
+            changes: Turns::new(),
             offers_changed: Notify::new(),
         }));
         let (answering, greeting) = (gateway.clone(), gateway.clone());
@@ -181,6 +184,11 @@ impl Gateway {
     /// What it goes by.
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Whose turn it is to create or remove a store.
+    pub(crate) fn changes(&self) -> &Turns {
+        &self.0.changes
     }
 
     /// The node that it is on.

@@ -7,9 +7,54 @@ use crate::info;
 use crate::refusal::{self, Refusal};
 use esdb_etf::{Kind, Term, put, tag};
 use esdb_log::State;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Largest options of a store, in bytes of External Term Format.
 const MAX_OPTIONS: usize = 64 << 10;
+
+/// Most stores being created or removed at once. Each waits for the disk on a thread of those that long
+/// reads need, too.
+const CHANGES: usize = 8;
+
+/// Most creations and removals that wait for their turn.
+const WAITING: usize = 1_000;
+
+/// Whose turn it is to create or remove a store.
+pub(crate) struct Turns {
+    waiting: Arc<Semaphore>,
+    working: Arc<Semaphore>,
+}
+
+/// A place in the queue.
+pub(crate) struct Place {
+    _place: OwnedSemaphorePermit,
+    working: Arc<Semaphore>,
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Turns {
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            working: Arc::new(Semaphore::new(CHANGES)),
+        }
+    }
+
+    /// A place in the queue, unless it is full.
+    pub(crate) fn queue(&self) -> Option<Place> {
+        Some(Place {
+            _place: self.waiting.clone().try_acquire_owned().ok()?,
+            working: self.working.clone(),
+        })
+    }
+}
+
+impl Place {
+    /// Waits for the turn, which ends when the result is dropped.
+    pub(crate) async fn turn(self) -> Option<OwnedSemaphorePermit> {
+        self.working.acquire_owned().await.ok()
+    }
+}
 
 /// A request about a store, or about all.
 pub(crate) enum Request {

@@ -160,8 +160,19 @@ impl Worker {
 
     fn lifecycle(&self, request: lifecycle::Request, reply_to: ReplyTo) {
         let gateway = self.gateway.clone();
-        let blocks = request.blocks();
+        let waits = request.blocks();
+        let cancel = self.cancel(&reply_to).filter(|_| waits);
+        let place = match waits.then(|| gateway.changes().queue()) {
+            Some(None) => {
+                let text = "too many stores are being created or removed";
+                return reply_to.send(true, |out| refusal::passing(out, "overloaded", text));
+            }
+            place => place.flatten(),
+        };
         let serve = move || {
+            if cancel.is_some_and(|cancel| cancel.is_cancelled()) {
+                return;
+            }
             let mut reply = Vec::new();
             let removal = request.serve(&gateway, &mut reply);
             reply_to.send(true, |out| out.extend_from_slice(&reply));
@@ -169,9 +180,15 @@ impl Worker {
                 removal.finish();
             }
         };
-        match blocks {
-            true => drop(Handle::current().spawn_blocking(serve)),
-            false => serve(),
+        match place {
+            None => serve(),
+            Some(place) => drop(Handle::current().spawn(async move {
+                let turn = place.turn().await;
+                Handle::current().spawn_blocking(move || {
+                    serve();
+                    drop(turn);
+                });
+            })),
         }
     }
 
