@@ -21,6 +21,7 @@ rival_servers_test_() ->
             {"servers of one store are no rivals", fun same_store/0},
             {"a BEAM server that was there before", fun beam_server_first/0},
             {"a BEAM server that comes later", fun beam_server_later/0},
+            {"several that were there before and do not answer", fun silent_first/0},
             {"a store that another server offers is not created", fun creation/0}
         ]
     ]}.
@@ -134,6 +135,22 @@ beam_server_later() ->
     ?assertEqual(Both, offered_by(?STORE, Client)),
     ?assertNotEqual(0, element(1, status(Server))),
     close([Client], [Server]).
+
+silent_first() ->
+    [Client | Silent] = Clients = [client() || _ <- [1, 2, 3, 4]],
+    [pong = esdb_peer:call(Client, net_adm, ping, [esdb_peer:node(S)]) || S <- Silent],
+    lists:foreach(fun beam_worker/1, Silent),
+    esdb_wait:until(fun() -> length(offered_by(?STORE, Client)) =:= length(Silent) end),
+    Pids = [esdb_peer:call(S, os, getpid, []) || S <- Silent],
+    signal("STOP", Pids),
+    Server = server("a", [?STORE], [Client]),
+    await_told(Server, ["not offered to clients", "does not say which"]),
+    ?assertNot(lists:member(esdb_server:node(Server), offered_by(?STORE, Client))),
+    signal("CONT", Pids),
+    close(Clients, [Server]).
+
+signal(Signal, Pids) ->
+    [] = os:cmd("kill -" ++ Signal ++ " " ++ lists:join(" ", Pids)).
 
 creation() ->
     Client = client(),

@@ -89,9 +89,19 @@ async fn look(node: &Node, peer: &str, stores: &[String]) -> Option<Found> {
         Err(CallError::BadRpc(_) | CallError::NotServed) => return Some(Found::new()),
         Err(_) => return None,
     };
-    let mut found = Found::new();
+    // All at once: several that are silent take no longer than one.
+    let mut asked = JoinSet::new();
     for (other, names) in others {
-        let claims = ask(node, peer, &other).await?;
+        let (node, peer) = (node.clone(), peer.to_owned());
+        asked.spawn(async move {
+            let claims = ask(&node, &peer, &other).await;
+            (other, names, claims)
+        });
+    }
+    let mut found = Found::new();
+    while let Some(answer) = asked.join_next().await {
+        let (other, names, claims) = answer.ok()?;
+        let claims = claims?;
         for name in names {
             if let Some(claim) = claims.of(&name) {
                 let (node, seen_at) = (other.clone(), peer.to_owned());
