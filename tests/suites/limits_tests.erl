@@ -13,6 +13,7 @@ limits_test_() ->
             {"bytes of a frame", fun frame/1},
             {"bytes of an answer", fun answer/1},
             {"memory for a node that does not read", fun node_that_does_not_read/1},
+            {"reads that wait for their turn", fun reads/1},
             {"connections", fun connections/1},
             {"time for a handshake", fun handshake/1}
         ]),
@@ -72,6 +73,29 @@ peak_memory(Server) ->
     {ok, Status} = file:read_file("/proc/" ++ esdb_server:os_pid(Server) ++ "/status"),
     {match, [Peak]} = re:run(Status, "VmHWM:\\s+(\\d+) kB", [{capture, all_but_first, list}]),
     list_to_integer(Peak).
+
+%% Of more reads than can wait some are refused, at once; then all is as before.
+reads(#{client := Client}) ->
+    esdb_peer:run(Client, fun() ->
+        Event = fun(Tag) -> #{event_type => <<"t">>, data => 1, tags => [Tag]} end,
+        Batch = lists:append(lists:duplicate(500, [Event(<<"a">>), Event(<<"b">>)])),
+        [{ok, _} = esdb_client:append(?STORE, <<"tagged">>, any, Batch) || _ <- lists:seq(1, 5)],
+        %% takes time, and has a short answer
+        Request = {read_by_tags, ?STORE, [<<"a">>, <<"b">>], all, 1000},
+        {ok, []} = esdb_client:call(?STORE, Request),
+        Worker = esdb_client:worker(old, ?STORE),
+        Tag = make_ref(),
+        [Worker ! {'$gen_call', {self(), Tag}, Request} || _ <- lists:seq(1, 30000)],
+        ?assertMatch({overloaded, _}, refusal(Tag)),
+        esdb_wait:until(fun() -> {ok, []} =:= esdb_client:call(?STORE, Request) end)
+    end).
+
+refusal(Tag) ->
+    receive
+        {Tag, {ok, []}} -> refusal(Tag);
+        {Tag, {error, Reason}} -> Reason
+    after 10000 -> none
+    end.
 
 connections(Context = #{server := Server}) ->
     Ping = [net_adm, ping, [esdb_server:node(Server)]],

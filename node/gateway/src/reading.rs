@@ -34,14 +34,19 @@ impl Reading {
             let _never_waits = self.answer(arity);
         } else if let Some(turn) = self.reply_to.connection.try_turn() {
             self.take_turn(turn, effort, arity);
-        } else {
+        } else if let Some(place) = self.reply_to.connection.try_place() {
             Handle::current().spawn(async move {
                 let turn = self.reply_to.connection.turn();
                 let left = self.reply_to.time_left();
                 if let Ok(Some(turn)) = tokio::time::timeout(left, turn).await {
+                    drop(place);
                     self.take_turn(turn, effort, arity);
                 }
             });
+        } else {
+            let text = "too many reads of this node wait for their turn";
+            self.reply_to
+                .send(true, |out| refusal::passing(out, "overloaded", text));
         }
     }
 

@@ -40,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) watchers: Watchers,
     pub(crate) receipts: Receipts,
     pub(crate) turns: Arc<Semaphore>,
+    pub(crate) places: Arc<Semaphore>,
     /// Why the connection is to be closed.
     pub(crate) closing: watch::Sender<Option<String>>,
     /// The connection is no longer in use: its processes have been told.
@@ -94,6 +95,7 @@ impl Connection {
             watchers: Watchers::default(),
             receipts: Receipts::default(),
             turns: Arc::new(Semaphore::new(limits.answers)),
+            places: Arc::new(Semaphore::new(limits.queued_frames)),
             closing: watch::Sender::new(None),
             gone: watch::Sender::new(false),
             heard: AtomicU64::new(0),
@@ -155,6 +157,12 @@ impl Connection {
     /// [`crate::Limits::answers`]; none if all are in use.
     pub fn try_turn(&self) -> Option<OwnedSemaphorePermit> {
         self.0.turns.clone().try_acquire_owned().ok()
+    }
+
+    /// A place among those that wait for a turn, of which there are as many as frames may be queued;
+    /// none if all are taken.
+    pub fn try_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.places.clone().try_acquire_owned().ok()
     }
 
     /// As [`Connection::try_turn`], but waits; none if the connection is lost.
