@@ -2,8 +2,8 @@
 //!
 //! A scope process of OTP 25 or older crashes on any message that it does not know, and the
 //! published clients do not start theirs again. So nothing else is ever sent. In particular no
-//! `leave`: it crashes a receiver that does not hold the group. A `join` is safe, since a receiver that
-//! does not know the sender ignores it. Source: `pg.erl` of OTP 23 to 28.
+//! `leave`: it crashes a receiver that does not hold the group. A `join` needs no more than a receiver
+//! that knows the sender, and who has answered on this connection does. Source: `pg.erl` of OTP 25 to 28.
 
 use esdb_etf::{Pid, put};
 
