@@ -112,6 +112,8 @@ refusals() ->
     refused(["start", "--http", "127.0.0.1:80" | Dir], [], ["http", "off"]),
     refused(["start", "--name", "a@b@c" | Dir], [], ["a@b@c"]),
     refused(["start", "--net-ticktime", "1" | Dir], [], ["net_ticktime"]),
+    Forget = "--forget-subscriptions-seconds",
+    refused(["start", Forget, "0" | Dir], [], ["forget_subscriptions_seconds = 0"]),
     refused(["start", "--config", "/nowhere/at/all.toml"], [], ["/nowhere/at/all.toml"]),
     refused(["start", "--store", "" | Dir], [], ["store"]).
 

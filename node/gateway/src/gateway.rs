@@ -56,6 +56,8 @@ pub struct Settings {
     pub max_stores: usize,
     /// Bytes for the caches of all stores together.
     pub cache_bytes: usize,
+    /// After how long a subscription is removed that has nobody to deliver to; never if it is none.
+    pub forget_subscriptions: Option<Duration>,
 }
 
 /// A name that is taken.
@@ -362,6 +364,10 @@ impl Gateway {
             self.0.node.spawn(Arc::new(worker))
         });
         let subscriptions = Subscriptions::start(name, &replica, &self.0.watcher, &self.0.clients);
+        let subscriptions = Arc::new(subscriptions);
+        if let Some(after) = self.0.settings.forget_subscriptions {
+            subscriptions.forget_after(after);
+        }
         let store = Arc::new(ServedStore {
             name: name.to_owned(),
             directory,
@@ -369,7 +375,7 @@ impl Gateway {
             replica,
             workers: workers.to_vec(),
             persistent: Persistent::start(subscriptions.means()),
-            subscriptions: Arc::new(subscriptions),
+            subscriptions,
             order: Order::default(),
             replays: Replays::default(),
             offer: Mutex::default(),

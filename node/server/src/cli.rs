@@ -104,6 +104,14 @@ pub(crate) struct StartOptions {
     /// Memory for the caches of all stores together, in MiB [default: 64]
     #[arg(long, env = "RS_ESDB_CACHE_MIB", value_name = "MIB")]
     pub(crate) cache_mib: Option<usize>,
+    /// After how many seconds a subscription is removed that has nobody to deliver to: its subscriber has
+    /// ended, or its node is not connected [default: never]
+    #[arg(
+        long,
+        env = "RS_ESDB_FORGET_SUBSCRIPTIONS_SECONDS",
+        value_name = "SECONDS"
+    )]
+    pub(crate) forget_subscriptions_seconds: Option<u64>,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
 }

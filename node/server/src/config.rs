@@ -26,6 +26,7 @@ struct File {
     net_ticktime: Option<u64>,
     memtable_mib: Option<usize>,
     cache_mib: Option<usize>,
+    forget_subscriptions_seconds: Option<u64>,
     max_event_mib: Option<usize>,
     max_frame_mib: Option<usize>,
     max_queued_frames: Option<usize>,
@@ -62,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) net_ticktime: Duration,
     pub(crate) memtable_bytes: usize,
     pub(crate) cache_bytes: usize,
+    pub(crate) forget_subscriptions: Option<Duration>,
     pub(crate) limits: Limits,
 }
 
@@ -113,8 +115,23 @@ impl Config {
             net_ticktime: Duration::from_secs(ticktime),
             memtable_bytes: mebibytes(options.memtable_mib.or(file.memtable_mib))?,
             cache_bytes: mebibytes(options.cache_mib.or(file.cache_mib))?,
+            forget_subscriptions: forget_subscriptions(
+                options
+                    .forget_subscriptions_seconds
+                    .or(file.forget_subscriptions_seconds),
+            )?,
             limits,
         })
+    }
+}
+
+fn forget_subscriptions(given: Option<u64>) -> Result<Option<Duration>> {
+    match given {
+        None => Ok(None),
+        Some(seconds @ 1..=1_000_000_000) => Ok(Some(Duration::from_secs(seconds))),
+        Some(seconds) => {
+            bail!("forget_subscriptions_seconds = {seconds}: give 1 to 1000000000 seconds")
+        }
     }
 }
 

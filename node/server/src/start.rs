@@ -138,6 +138,7 @@ async fn serve(config: Config, data_dir: DataDir, opened: Opened, max_stores: us
         absence: config.net_ticktime,
         max_stores,
         cache_bytes: config.cache_bytes,
+        forget_subscriptions: config.forget_subscriptions,
     };
     let gateway = Gateway::new(node.clone(), data_dir, settings);
     let mut names = Vec::new();

@@ -127,8 +127,13 @@ impl Delivery {
             if batch.events.is_empty() {
                 continue;
             }
-            while !self.subscription.has_room(&batch) {
-                self.something_happens(to).await;
+            if !self.subscription.has_room(&batch) {
+                let before = self.subscription.condition();
+                self.subscription.is_now(Condition::CatchingUp);
+                while !self.subscription.has_room(&batch) {
+                    self.something_happens(to).await;
+                }
+                self.subscription.is_now(before);
             }
             to.connection.room().await;
             self.send(to, &batch);

@@ -12,6 +12,7 @@
 //! - `pool`: sends them to the members of `pg` groups
 //! - [`subscriber`]: is it there, does it live
 //! - [`feed`]: the events after a cursor; [`live`]: new events to those who have caught up
+//! - `forget`: removes those that nobody comes back for
 //! - `table`: those that run, by key and name
 //! - [`start`]: where a subscription begins
 //! - [`batch`]: events on their way
@@ -20,6 +21,7 @@ pub(crate) mod batch;
 pub(crate) mod definition;
 pub(crate) mod deliver;
 pub(crate) mod feed;
+mod forget;
 pub(crate) mod live;
 mod pool;
 pub(crate) mod progress;

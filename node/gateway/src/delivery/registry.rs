@@ -19,6 +19,7 @@ use esdb_subscription::{Access, Selector};
 use parking_lot::Mutex;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -212,6 +213,7 @@ impl Subscriptions {
         if let Some(position) = begins_at.filter(|_| is_another) {
             known.restart(position, &self.replica);
         }
+        known.is_expected();
         // The same process again is not disturbed, unless it was taken for gone.
         known.bound.send_if_modified(|before| {
             let anew = **before != *bound || known.condition().name() == "parked";
@@ -219,6 +221,22 @@ impl Subscriptions {
             anew
         });
         self.replica.submit(known.change(), None, done)
+    }
+
+    /// Takes out of the store what nobody has been there for so long.
+    pub(super) fn remove_absent(&self, after: Duration) {
+        let mut running = self.running.lock();
+        let is_forgotten =
+            |one: &&Arc<Subscription>| one.absent().is_some_and(|time| time >= after);
+        let forgotten: Vec<_> = running.all().filter(is_forgotten).cloned().collect();
+        for subscription in &forgotten {
+            let name = subscription.definition.lock().name.clone();
+            let name = String::from_utf8_lossy(&name);
+            tracing::info!(store = self.store, %name, "removed: nobody has come back for it");
+        }
+        if !forgotten.is_empty() {
+            self.take_out(&mut running, &forgotten, Box::new(|_, _| {}));
+        }
     }
 
     /// Ends the subscriptions of this type and name, whatever they select.
@@ -230,7 +248,11 @@ impl Subscriptions {
             Term::parse(&definition.kind).is_ok_and(|kind| plain_kind(kind) == plain)
         };
         let ended: Vec<_> = running.named(name).filter(is_of_type).cloned().collect();
-        for subscription in &ended {
+        self.take_out(&mut running, &ended, done)
+    }
+
+    fn take_out(&self, running: &mut Table, ended: &[Arc<Subscription>], done: Done) -> Ticket {
+        for subscription in ended {
             subscription.retire();
             running.remove(&subscription.id);
         }

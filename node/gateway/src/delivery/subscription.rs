@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 /// Events that may be on their way to a subscriber, or unknown to the log after a crash: what is
@@ -36,7 +37,7 @@ pub(crate) struct Subscription {
     moved: watch::Sender<u64>,
     state: Mutex<State>,
     saved: Arc<Saved>,
-    condition: Mutex<Condition>,
+    condition: Mutex<(Condition, Option<Instant>)>,
 }
 
 /// How a subscription is.
@@ -134,18 +135,41 @@ impl Subscription {
             moved: watch::Sender::new(state.progress.next),
             state: Mutex::new(state),
             saved: Arc::new(saved),
-            condition: Mutex::new(Condition::Parked),
+            condition: Mutex::new((Condition::Parked, Some(Instant::now()))),
         }
     }
 
     /// How it is.
     pub(crate) fn condition(&self) -> Condition {
-        self.condition.lock().clone()
+        self.condition.lock().0.clone()
+    }
+
+    /// How long nobody has been there to deliver to, since the server was started; none if
+    /// somebody is.
+    pub(crate) fn absent(&self) -> Option<Duration> {
+        self.condition.lock().1.map(|since| since.elapsed())
     }
 
     /// Notes how it is.
     pub(crate) fn is_now(&self, condition: Condition) {
-        *self.condition.lock() = condition;
+        let mut state = self.condition.lock();
+        state.1 = match condition {
+            Condition::Parked | Condition::Disconnected => state.1.or_else(|| Some(Instant::now())),
+            _ => None,
+        };
+        state.0 = condition;
+    }
+
+    /// Somebody is about to come: if that is not so, the time begins anew.
+    pub(crate) fn is_expected(&self) {
+        let mut state = self.condition.lock();
+        state.1 = state.1.map(|_| Instant::now());
+    }
+
+    /// Whether something is sent and not done with.
+    pub(crate) fn is_behind(&self) -> bool {
+        let state = self.state.lock();
+        state.sent > state.progress.next
     }
 
     /// How far it has come.

@@ -1,14 +1,18 @@
 //! `{subscription_health, S}`: how each subscription is, as far as this server knows.
 //!
-//! The answer is `{ok, #{subscriptions => [#{id, subscription_name, status, lag_events, reason}],
-//! evaluations => N}}`. A status is `live`, `catching_up`, `disconnected` (the subscriber's node is),
+//! The answer is `{ok, #{subscriptions => [#{id, subscription_name, status, health, lag_events, absent_ms,
+//! reason}], evaluations => N}}`. A status is `live`, `catching_up`, `disconnected` (the subscriber's node is),
 //! `parked` (nobody is there to deliver to) or `failed`, with the reason as a binary, otherwise
-//! `undefined`. `evaluations` counts how often a selector was evaluated for a new event.
+//! `undefined`. Its health is `healthy`, `lagging` (more than 1,000 events), `stale` (disconnected), `orphaned`
+//! (parked) or `failed`. `absent_ms` says for how long nobody has been there. `evaluations` counts how often a selector was evaluated for a new event.
 
 use super::Work;
 use crate::delivery::subscription::{Condition, Subscription};
 use crate::served::ServedStore;
 use esdb_etf::{put, tag};
+
+/// Events that a subscription may be behind before that is shown.
+const LAGGING: u64 = 1_000;
 
 pub(super) fn work() -> Work {
     Work::Look(Box::new(health))
@@ -36,18 +40,30 @@ fn put_one(out: &mut Vec<u8>, subscription: &Subscription, next: u64) {
     let condition = subscription.condition();
     // One that is live lacks nothing, though the last event that was for it lies far back.
     let lag = match condition {
-        Condition::Live => 0,
+        Condition::Live if !subscription.is_behind() => 0,
         _ => next.saturating_sub(subscription.progress().next),
     };
-    put::map(out, 5);
+    let health = match condition {
+        Condition::Parked => "orphaned",
+        Condition::Disconnected => "stale",
+        Condition::Failed(_) => "failed",
+        Condition::Live | Condition::CatchingUp if lag > LAGGING => "lagging",
+        Condition::Live | Condition::CatchingUp => "healthy",
+    };
+    let absent = subscription.absent().unwrap_or_default().as_millis();
+    put::map(out, 7);
     put::atom(out, "id");
     put::binary(out, subscription.id.as_bytes());
     put::atom(out, "subscription_name");
     put::binary(out, &subscription.definition.lock().name);
     put::atom(out, "status");
     put::atom(out, condition.name());
+    put::atom(out, "health");
+    put::atom(out, health);
     put::atom(out, "lag_events");
     put::unsigned(out, lag);
+    put::atom(out, "absent_ms");
+    put::unsigned(out, u64::try_from(absent).unwrap_or(u64::MAX));
     put::atom(out, "reason");
     match condition {
         Condition::Failed(reason) => put::binary(out, reason.as_bytes()),
