@@ -26,6 +26,7 @@ subscriptions_test_() ->
             {"acknowledged up to there", fun acknowledged/0},
             {"acknowledged by one of two of that name", fun acknowledged_by_one/0},
             {"bound to another process", fun bound_anew/0},
+            {"what was sent to a dead process", fun sent_to_the_dead/0},
             {"lists", fun lists/0},
             {"what makes no sense is refused", fun refused/0}
         ]
@@ -221,12 +222,40 @@ bound_anew() ->
     {ok, _} = save(by_stream, Stream, <<"bound">>, 0, First),
     {ok, _} = append(Stream, lists:seq(0, 2)),
     3 = length(collected(First, 3)),
+    %% that these have arrived is known, and saved
+    ok = esdb_wait:until(
+        fun() -> {ok, #{lag_events := Lag}} = call({subscription_lag, ?STORE, <<"bound">>}), Lag =:= 0 end,
+        ?WAIT_MS
+    ),
     exit(First, kill),
     {ok, _} = append(Stream, [3, 4]),
     {ok, _} = save(by_stream, Stream, <<"bound">>, 0, self()),
     {ok, _} = append(Stream, [5]),
     ?assertEqual([3, 4, 5], numbers(receive_events(3))),
     ok = remove(by_stream, <<"bound">>),
+    silence().
+
+%% What was sent to a process that was no more when it arrived comes to the next one. Of what came before
+%% some may come again.
+sent_to_the_dead() ->
+    [
+        begin
+            Stream = <<"dead-", (integer_to_binary(N))/binary>>,
+            First = collector(),
+            {ok, _} = save(by_stream, Stream, <<"dead">>, 0, First),
+            {ok, _} = append(Stream, [0, 1, 2]),
+            3 = length(collected(First, 3)),
+            exit(First, kill),
+            {ok, 4} = append(Stream, [3, 4]),
+            {ok, _} = save(by_stream, Stream, <<"dead">>, 0, self()),
+            {ok, 5} = append(Stream, [5]),
+            Got = numbers(receive_until(fun(Event) -> element(5, Event) =:= 5 end)),
+            ?assertEqual(lists:seq(hd(Got), 5), Got),
+            ?assert(hd(Got) =< 3),
+            ok = remove(by_stream, <<"dead">>)
+        end
+     || N <- lists:seq(1, 100)
+    ],
     silence().
 
 lists() ->

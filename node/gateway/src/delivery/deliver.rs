@@ -6,7 +6,7 @@
 use super::batch::{Batch, Room, Shape};
 use super::feed::Feed;
 use super::live::Live;
-use super::subscriber::Watcher;
+use super::subscriber::{Watched, Watcher};
 use super::subscription::{Condition, Subscription};
 use crate::clients::Clients;
 use crate::generation::Generation;
@@ -41,9 +41,19 @@ pub(crate) struct Delivery {
     pub(crate) means: Arc<Means>,
 }
 
+/// Notes at the end of a delivery, whatever ends it, what the peer has read until then.
+struct LastReceipt<'a>(&'a Subscription, &'a Watched<'a>);
+
+impl Drop for LastReceipt<'_> {
+    fn drop(&mut self) {
+        self.0.was_received(self.1.received());
+    }
+}
+
 /// A subscriber that can be sent to.
 struct Subscriber<'a> {
     connection: &'a Connection,
+    watched: &'a Watched<'a>,
     pid: &'a [u8],
     generation: Generation,
 }
@@ -70,18 +80,19 @@ impl Delivery {
             let Some(connection) = self.means.watcher.reach(pid).await else {
                 break;
             };
+            let watched = self.means.watcher.watch(&connection, raw);
             let subscriber = Subscriber {
                 connection: &connection,
+                watched: &watched,
                 pid: raw,
                 generation,
             };
-            let mut watched = self.means.watcher.watch(&connection, raw);
+            let _noted = LastReceipt(subscription, &watched);
             let ended = tokio::select! {
                 () = watched.ended() => true,
                 () = connection.gone() => false,
                 never = self.deliver(&subscriber) => match never {},
             };
-            subscription.was_received(*connection.received().borrow());
             if ended {
                 break;
             }
@@ -98,8 +109,7 @@ impl Delivery {
             tracing::error!(subscription = id, %error, "its events cannot be read");
             self.subscription
                 .is_now(Condition::Failed(error.to_string()));
-            self.subscription
-                .was_received(*to.connection.received().borrow());
+            self.subscription.was_received(to.watched.received());
             self.save_if_dirty();
             tokio::time::sleep(READ_AGAIN_AFTER).await;
         }
@@ -170,15 +180,14 @@ impl Delivery {
     async fn something_happens(&self, to: &Subscriber<'_>) {
         let subscription = &self.subscription;
         let mut received = to.connection.received();
-        subscription.was_received(*received.borrow_and_update());
+        received.mark_unchanged();
+        subscription.was_received(to.watched.received());
         if subscription.is_pressed() {
             subscription.save(self.means.live.replica());
         }
         let (flying, dirty) = (subscription.is_flying(), subscription.is_dirty());
         tokio::select! {
-            _ = received.changed(), if flying => {
-                subscription.was_received(*received.borrow());
-            }
+            _ = received.changed(), if flying => subscription.was_received(to.watched.received()),
             () = subscription.changed.notified() => {}
             () = tokio::time::sleep(SAVE_AFTER), if dirty && !flying => self.save_if_dirty(),
         }

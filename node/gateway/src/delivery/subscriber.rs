@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long after an attempt to reach a node the next one follows; doubles up to the last.
@@ -22,18 +22,20 @@ pub(crate) struct Watcher {
     sought: Mutex<HashMap<String, Weak<Search>>>,
 }
 
-/// Who is told of which end, by the words of the monitor's reference.
+/// Who is told of which end, by the words of the monitor's reference: with the last receipt that came
+/// before the end. What was sent after that may have come to a process that was no more.
 #[derive(Default)]
-struct Ends(Mutex<HashMap<Vec<u32>, oneshot::Sender<()>>>);
+struct Ends(Mutex<HashMap<Vec<u32>, watch::Sender<Option<u64>>>>);
 
 impl Process for Ends {
     fn message(&self, _origin: &Origin<'_>, _message: Term<'_>) {}
 
-    fn down(&self, _origin: &Origin<'_>, reference: Term<'_>, _reason: Term<'_>) {
+    fn down(&self, origin: &Origin<'_>, reference: Term<'_>, _reason: Term<'_>) {
         if let Some(reference) = reference.as_reference()
             && let Some(end) = self.0.lock().remove(&reference.words)
         {
-            let _nobody_waits = end.send(());
+            let last = *origin.connection.received().borrow();
+            end.send_replace(Some(last));
         }
     }
 }
@@ -44,15 +46,24 @@ pub(crate) struct Watched<'a> {
     connection: &'a Connection,
     target: &'a [u8],
     reference: Reference,
-    end: oneshot::Receiver<()>,
+    end: watch::Receiver<Option<u64>>,
 }
 
 impl Watched<'_> {
     /// Returns when the process has ended, or if it never was; never if the connection is lost.
-    pub(crate) async fn ended(&mut self) {
-        if (&mut self.end).await.is_err() {
+    pub(crate) async fn ended(&self) {
+        let mut end = self.end.clone();
+        if end.wait_for(Option::is_some).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// The number of the last message that the process is known to have got: see
+    /// [`Connection::receipt`].
+    pub(crate) fn received(&self) -> u64 {
+        // In this order: what had been read before the end was asked for was read by one that lived.
+        let read = *self.connection.received().borrow();
+        self.end.borrow().unwrap_or(read)
     }
 }
 
@@ -93,7 +104,7 @@ impl Watcher {
 
     /// Watches the process `target`, a raw pid.
     pub(crate) fn watch<'a>(&'a self, connection: &'a Connection, target: &'a [u8]) -> Watched<'a> {
-        let (sender, end) = oneshot::channel();
+        let (sender, end) = watch::channel(None);
         // The answer may come before the reference is known here: it waits for the lock.
         let mut ends = self.ends.0.lock();
         let reference = connection.monitor(&self.pid, target);

@@ -253,7 +253,7 @@ impl Runner {
         let (means, mailbox) = (self.means.clone(), self.mailbox.clone());
         let (watched, over) = (pid.clone(), connection.clone());
         let watching = tokio::spawn(async move {
-            let mut process = means.watcher.watch(&over, &watched);
+            let process = means.watcher.watch(&over, &watched);
             tokio::select! {
                 () = process.ended() => {}
                 () = over.gone() => {}
