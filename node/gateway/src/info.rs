@@ -5,7 +5,7 @@ use crate::served::ServedStore;
 use esdb_dist::ConnectionInfo;
 use esdb_etf::{Term, put};
 use esdb_log::State;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// `#{node, version, stores => [#{name, uuid, state, ...}], connections => [#{node, queued_bytes}]}`,
 /// all text as binaries.
@@ -132,6 +132,11 @@ fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
             ("log_bytes", Some(status.wal_bytes)),
             ("checkpoints", Some(status.checkpoints)),
             ("commands", Some(status.commands)),
+            ("batches", Some(status.batches)),
+            ("batches_us", Some(micros(status.spent.batches))),
+            ("disk_us", Some(micros(status.spent.disk))),
+            ("apply_us", Some(micros(status.spent.apply))),
+            ("answers_us", Some(micros(status.spent.answers))),
             ("offered_ms", offered),
         ] {
             fields.put(key, |out| match value {
@@ -153,6 +158,10 @@ fn store_info(out: &mut Vec<u8>, store: &ServedStore) {
         });
         fields.put("clock", |out| text_or_undefined(out, behind));
     });
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// One store that did not open, with the fields of [`store_info`] that say so.

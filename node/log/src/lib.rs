@@ -14,6 +14,7 @@
 pub mod lock;
 pub mod raft;
 pub mod replica;
+pub mod stopwatch;
 pub mod verify;
 pub mod wal;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 pub use esdb_disk::{Disk, File, ReadOnlyDisk, RealDisk};
 pub use replica::Replica;
 pub use replica::open::OpenError;
-pub use replica::status::{State, Status};
+pub use replica::status::{Spent, State, Status};
 pub use replica::submission::{Cancel, Done, Ticket, Unavailable};
 pub use wal::{TornTail, WalError, WalOptions};
 

@@ -38,7 +38,7 @@ impl StoreBuilder<TypeConfig, GaplessLog, CheckpointingMachine, TempDir> for Bui
         let log = dir.path().join("log");
         let (wal, _) = Wal::open(Arc::new(RealDisk), &log, UUID, WalOptions::default()).unwrap();
         let log = LogStore::new(Arc::new(Mutex::new(wal)));
-        let machine = Machine::new(Arc::clone(&store));
+        let machine = Machine::new(Arc::clone(&store), Arc::default());
         Ok((
             dir,
             GaplessLog(log),

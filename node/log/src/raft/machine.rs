@@ -14,6 +14,8 @@ use openraft::{
     SnapshotMeta, StorageIOError, StoredMembership,
 };
 
+use crate::stopwatch::Stopwatch;
+
 use super::types::{
     Applied, Batch, NodeId, RaftEntry, StorageError, TypeConfig, membership_bytes, store_log_id,
     store_position, stored_membership,
@@ -23,6 +25,7 @@ use super::types::{
 #[derive(Clone)]
 pub struct Machine {
     store: Arc<Store>,
+    applying: Arc<Stopwatch>,
 }
 
 /// Why a snapshot can not be received.
@@ -31,9 +34,9 @@ pub struct Machine {
 pub struct NobodySendsSnapshots;
 
 impl Machine {
-    /// The state machine of `store`.
-    pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    /// The state machine of `store`; `applying` takes the time.
+    pub fn new(store: Arc<Store>, applying: Arc<Stopwatch>) -> Self {
+        Self { store, applying }
     }
 
     /// Applies an entry that the group has agreed on.
@@ -43,8 +46,8 @@ impl Machine {
             |error: AnyError| StorageError::from(StorageIOError::apply(entry.log_id, error));
         let outcomes = match entry.payload {
             EntryPayload::Normal(Batch(bytes)) => self
-                .store
-                .apply(at, bytes)
+                .applying
+                .time(|| self.store.apply(at, bytes))
                 .map_err(|e| failed(AnyError::new(&e)))?,
             EntryPayload::Blank => {
                 self.store.apply_blank(at);

@@ -26,10 +26,11 @@ use tokio::sync::watch;
 use self::checkpointer::Checkpoints;
 use self::open::OpenError;
 use self::queue::Queue;
-use self::status::{Counters, State, Status};
+use self::status::{Counters, Spent, State, Status};
 use self::submission::{Cancel, Done, Reply, Submission, Ticket, Unavailable};
 use crate::Options;
 use crate::lock::Lock;
+use crate::stopwatch::Stopwatch;
 use crate::wal::{Progress, TornTail, Wal};
 
 /// One member of a store's group. Clones are the same one.
@@ -56,6 +57,7 @@ struct Shared {
     queue: Queue,
     checkpoints: Checkpoints,
     counters: Counters,
+    applying: Arc<Stopwatch>,
     /// The position that the next event will get.
     head: watch::Sender<u64>,
     torn_tail: Option<TornTail>,
@@ -238,6 +240,12 @@ impl Shared {
             fsyncs: self.progress.syncs(),
             batches: self.counters.batches(),
             commands: self.counters.commands(),
+            spent: Spent {
+                batches: self.counters.batching.total(),
+                disk: self.progress.writing(),
+                apply: self.applying.total(),
+                answers: self.counters.answering.total(),
+            },
             replayed: self.counters.replayed(),
             memtable_bytes: self.store.stats().memtable_bytes,
             checkpointing: self.checkpoints.running(),

@@ -112,6 +112,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Replica, OpenError> {
         queue: Queue::new(options.max_queued_bytes),
         checkpoints: Checkpoints::default(),
         counters,
+        applying: Arc::default(),
         head: watch::Sender::new(0),
         torn_tail,
         options,
@@ -202,7 +203,7 @@ fn fit(store: &Store, wal: &Wal, path: &Path) -> Result<u64, OpenError> {
 /// all of it into memory at once.
 fn replay(store: &Arc<Store>, wal: &Wal) -> Result<(), OpenError> {
     let failed = |error: &dyn std::fmt::Display| OpenError::Start(error.to_string());
-    let machine = Machine::new(Arc::clone(store));
+    let machine = Machine::new(Arc::clone(store), Arc::default());
     let mut next = store.applied().last.map_or(0, |at| at.index + 1);
     let mut written = true;
     loop {
@@ -276,7 +277,7 @@ async fn serve(
 /// Starts raft and returns when this member leads and has applied everything it has to.
 async fn lead(shared: &Arc<Shared>) -> Result<Raft<TypeConfig>, Box<dyn std::error::Error>> {
     let log = LogStore::new(Arc::clone(&shared.wal));
-    let machine = Machine::new(Arc::clone(&shared.store));
+    let machine = Machine::new(Arc::clone(&shared.store), Arc::clone(&shared.applying));
     let raft = Raft::new(SELF, Arc::new(config()), NoPeers, log, machine).await?;
     // A member that led before leads again at once; only one whose victory was cut short stands again.
     if raft.current_leader().await != Some(SELF) {

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use esdb_store::{Outcome, batch};
@@ -17,20 +17,26 @@ use super::submission::{Reply, Submission, Unavailable};
 use crate::raft::types::{Batch, TypeConfig};
 use crate::wal::LogFailure;
 
+/// Most time that a batch waits for those who were answered last.
+const MOST_PATIENCE: Duration = Duration::from_millis(1);
+
 /// A submission that was taken from the queue: its answer, and whether it was cancelled before.
 type Member = (Reply, bool);
 
 /// Works until the queue is closed and empty, or the store stopped.
 pub(super) async fn run(shared: &Arc<Shared>, raft: &Raft<TypeConfig>) {
     let options = &shared.options;
+    let mut expected = 0;
     loop {
         shared.queue.ready().await;
+        gather(shared, expected);
         let room = shared.checkpoints.room(&shared.store).await;
         let taken = shared
             .queue
             .take(options.max_batch_commands, options.max_batch_bytes)
             .await;
         let Some(submissions) = taken else { return };
+        let began = Instant::now();
         let (members, result) = match room {
             Ok(()) => batch(shared, raft, submissions).await,
             Err(refusal) => (
@@ -38,11 +44,25 @@ pub(super) async fn run(shared: &Arc<Shared>, raft: &Raft<TypeConfig>) {
                 Err(refusal),
             ),
         };
-        answer(members, result);
+        // Those who are answered now, and those who wait already, are who may ask next.
+        expected = members.len() + shared.queue.length().0;
+        let counters = &shared.counters;
+        counters.answering.time(|| answer(members, result));
+        counters.batching.add(began);
         shared.tell_head();
         if shared.store.wants_checkpoint() {
             shared.checkpoints.want();
         }
+    }
+}
+
+/// Waits for as many submissions as were under way a moment ago, but for no longer than syncing the log
+/// takes: a sync for the few that came first would hold up the others for as long, and costs the
+/// processor time that their clients need to come (docs/internals/decisions.md).
+fn gather(shared: &Shared, expected: usize) {
+    let patience = shared.progress.last_write().min(MOST_PATIENCE);
+    if expected > 1 && !patience.is_zero() {
+        shared.queue.gather(expected, patience);
     }
 }
 

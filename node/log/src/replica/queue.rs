@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
 use super::submission::{Settled, Submission, Ticket, Unavailable};
@@ -12,6 +13,8 @@ use super::submission::{Settled, Submission, Ticket, Unavailable};
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Notify,
+    /// As many wait as [`Queue::gather`] waits for.
+    gathered: Condvar,
     settled: Arc<Settled>,
     max_bytes: usize,
 }
@@ -21,6 +24,8 @@ struct Waiting {
     submissions: VecDeque<Submission>,
     bytes: usize,
     last_ticket: u64,
+    /// How many [`Queue::gather`] waits for; 0 when it does not.
+    wanted: usize,
     /// No more are taken in; those here are still worked off, unless the store stopped.
     closed: bool,
 }
@@ -32,6 +37,7 @@ impl Queue {
         Self {
             waiting,
             arrived: Notify::new(),
+            gathered: Condvar::new(),
             settled,
             max_bytes,
         }
@@ -60,11 +66,28 @@ impl Queue {
         waiting.bytes = bytes;
         let first = waiting.submissions.is_empty();
         waiting.submissions.push_back(submission);
+        let gathered = waiting.submissions.len() == waiting.wanted;
         drop(waiting);
         if first {
             self.arrived.notify_one();
         }
+        if gathered {
+            self.gathered.notify_one();
+        }
         ticket
+    }
+
+    /// Blocks until `wanted` submissions wait, for at most `patience`.
+    pub fn gather(&self, wanted: usize, patience: Duration) {
+        let until = Instant::now() + patience;
+        let mut waiting = self.waiting.lock();
+        waiting.wanted = wanted;
+        while waiting.submissions.len() < wanted && !waiting.closed {
+            if self.gathered.wait_until(&mut waiting, until).timed_out() {
+                break;
+            }
+        }
+        waiting.wanted = 0;
     }
 
     /// The next submissions, in order: at most `max_count`, and no more once `max_bytes` are
@@ -104,6 +127,7 @@ impl Queue {
     pub fn close(&self) {
         self.waiting.lock().closed = true;
         self.arrived.notify_one();
+        self.gathered.notify_one();
     }
 
     /// Refuses what waits and what comes, with this reason. The first reason stays.
@@ -118,6 +142,7 @@ impl Queue {
         // Outside the lock: answers may submit again.
         drop(dropped);
         self.arrived.notify_one();
+        self.gathered.notify_one();
     }
 
     /// Why the store stopped, if it did.
@@ -160,5 +185,60 @@ impl Waiting {
         }
         self.bytes -= bytes;
         self.submissions.drain(..count).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::replica::submission::Reply;
+
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    fn submission() -> Submission {
+        Submission {
+            command: vec![0],
+            cancel: None,
+            reply: Reply::new(Box::new(|_, _| {})),
+        }
+    }
+
+    /// Does `then` once somebody gathers.
+    fn while_gathering(wanted: usize, then: impl FnOnce(&Queue)) {
+        let queue = Queue::new(1 << 20);
+        queue.push(submission());
+        thread::scope(|scope| {
+            let gathering = scope.spawn(|| queue.gather(wanted, NEVER));
+            while queue.waiting.lock().wanted == 0 {
+                thread::yield_now();
+            }
+            assert!(!gathering.is_finished());
+            then(&queue);
+        });
+        assert_eq!(queue.waiting.lock().wanted, 0);
+    }
+
+    #[test]
+    fn a_batch_waits_for_those_who_were_answered() {
+        while_gathering(3, |queue| {
+            queue.push(submission());
+            queue.push(submission());
+        });
+    }
+
+    #[test]
+    fn a_batch_waits_no_longer_than_it_may() {
+        let queue = Queue::new(1 << 20);
+        queue.push(submission());
+        queue.gather(2, Duration::from_millis(1));
+        assert_eq!(queue.length().0, 1);
+    }
+
+    #[test]
+    fn nothing_waits_for_a_store_that_ends() {
+        while_gathering(3, Queue::close);
+        while_gathering(3, |queue| queue.stop("a reason"));
     }
 }

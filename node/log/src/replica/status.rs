@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::stopwatch::Stopwatch;
 use crate::wal::TornTail;
 
 /// Whether a member does its work.
@@ -41,6 +42,8 @@ pub struct Status {
     pub batches: u64,
     /// Commands in them.
     pub commands: u64,
+    /// Where the time of these batches went.
+    pub spent: Spent,
     /// Entries of the log that were applied at open, because no checkpoint held them.
     pub replayed: u64,
     /// Bytes of memory that hold what no checkpoint does, about.
@@ -58,6 +61,20 @@ pub struct Status {
     pub clock_behind: Option<Duration>,
 }
 
+/// Time of the store's thread since it was opened. What is left of `batches` is agreement (openraft) and
+/// waking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// On batches, from taking the commands to the last answer.
+    pub batches: Duration,
+    /// Of that, on writing and syncing the log.
+    pub disk: Duration,
+    /// Of that, on applying.
+    pub apply: Duration,
+    /// Of that, on answering.
+    pub answers: Duration,
+}
+
 /// See [`Status::clock_behind`]; both in microseconds since 1970.
 pub(super) fn clock_behind(last_us: u64, now_us: u64) -> Option<Duration> {
     let behind = Duration::from_micros(last_us.saturating_sub(now_us));
@@ -70,6 +87,9 @@ pub(super) struct Counters {
     batches: AtomicU64,
     commands: AtomicU64,
     replayed: AtomicU64,
+    /// From taking commands to the last answer.
+    pub batching: Stopwatch,
+    pub answering: Stopwatch,
 }
 
 impl Counters {

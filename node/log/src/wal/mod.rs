@@ -27,6 +27,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -38,6 +39,7 @@ pub use self::write::Write;
 use self::end::EndFile;
 use self::meta::Meta;
 use self::segment::{Blank, Segment};
+use crate::stopwatch::Stopwatch;
 use esdb_disk::Disk;
 
 /// Identity of a log entry: which leader gave it, and its place in the log.
@@ -121,6 +123,7 @@ impl Default for WalOptions {
 pub struct Progress {
     durable_next: AtomicU64,
     syncs: AtomicU64,
+    writing: Stopwatch,
     stopped: Mutex<Option<String>>,
 }
 
@@ -133,6 +136,16 @@ impl Progress {
     /// Number of fsyncs of appends since the log was opened.
     pub fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Time spent with writing and syncing appends since the log was opened.
+    pub fn writing(&self) -> Duration {
+        self.writing.total()
+    }
+
+    /// Time that the last append took to be written and synced.
+    pub fn last_write(&self) -> Duration {
+        self.writing.last()
     }
 
     /// Why the log stopped, if it did.

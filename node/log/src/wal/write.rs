@@ -39,11 +39,11 @@ impl Write {
                 written_below: self.next,
             });
         }
-        let written = self
-            .file
-            .write_at(&self.bytes, self.offset)
-            .map_err(|e| ("write", e));
-        let synced = written.and_then(|()| self.file.sync_data().map_err(|e| ("fsync", e)));
+        let synced = self.progress.writing.time(|| {
+            let written = self.file.write_at(&self.bytes, self.offset);
+            written.map_err(|e| ("write", e))?;
+            self.file.sync_data().map_err(|e| ("fsync", e))
+        });
         if let Err((what, error)) = synced {
             self.progress
                 .stop(format!("{what} of the log failed: {error}"));
