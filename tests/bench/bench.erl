@@ -11,14 +11,14 @@
 -define(IDLE_SAMPLE_MS, 100).
 -define(IDLE_WAIT_MS, 10000).
 
-%% Arguments: JSON_FILE ROUNDS MILLISECONDS, the last for one measurement in one round.
+%% Arguments: JSON_FILE ROUNDS MILLISECONDS EVENTS: the milliseconds are for one measurement in one
+%% round, the events those of the largest store that is measured.
 -spec main([string()]) -> no_return().
-main([File, Rounds, Milliseconds]) ->
-    esdb_main:run(fun() ->
-        run(File, list_to_integer(Rounds), list_to_integer(Milliseconds)) =:= ok
-    end).
+main([File | Numbers]) ->
+    [Rounds, Milliseconds, Events] = [list_to_integer(Number) || Number <- Numbers],
+    esdb_main:run(fun() -> run(File, Rounds, Milliseconds, Events) =:= ok end).
 
-run(File, Rounds, Milliseconds) ->
+run(File, Rounds, Milliseconds, Events) ->
     Echo = esdb_peer:start(),
     Client = esdb_peer:start(),
     Server = esdb_server:start(#{connect => [esdb_peer:node(Client)]}),
@@ -35,14 +35,25 @@ run(File, Rounds, Milliseconds) ->
     ok = bench_report:yardsticks(Results),
     esdb_print:line(""),
     ok = bench_report:table(Rows),
+    esdb_print:line(""),
+    Profiles = bench_profile:run(Client, Server, Milliseconds),
+    ok = bench_profile:table(Profiles),
     Facts = facts(Server),
     explain(Facts),
+    esdb_peer:stop(Client),
+    esdb_server:close(Server),
+    esdb_print:line(""),
+    esdb_print:line("a store that grows, ~b rounds at each size:", [Rounds]),
+    {Sizes, EventBytes} = bench_size:run(esdb_peer:node(Echo), Events, Rounds, Milliseconds),
+    esdb_print:line(""),
+    ok = bench_growth:table(Sizes, EventBytes),
+    esdb_peer:stop(Echo),
     About = maps:merge(Facts, #{rounds => Rounds, milliseconds => Milliseconds}),
+    Json = bench_report:json(About, Results, Rows),
+    Growth = #{profile => bench_profile:json(Profiles), growth => bench_growth:json(Sizes, EventBytes)},
     ok = filelib:ensure_dir(File),
-    ok = file:write_file(File, bench_report:json(About, Results, Rows)),
-    esdb_print:line("JSON: ~ts", [File]),
-    lists:foreach(fun esdb_peer:stop/1, [Client, Echo]),
-    esdb_server:close(Server).
+    ok = file:write_file(File, bench_json:encode(maps:merge(Json, Growth))),
+    esdb_print:line("JSON: ~ts", [File]).
 
 round(Client, Server, Round, Milliseconds) ->
     io:format("  ~ts ", [
@@ -53,7 +64,7 @@ round(Client, Server, Round, Milliseconds) ->
     ]),
     Results = [
         begin
-            ok = await_idle(Server),
+            ok = bench_process:await_idle(Server, ?IDLE_SAMPLE_MS, ?IDLE_WAIT_MS),
             io:format("."),
             Ms = milliseconds(Name, Milliseconds),
             {Name, esdb_peer:call(Client, bench_work, measure, [Name, Round, Ms], ?CALL_MS)}
@@ -75,43 +86,14 @@ collect(Rounds) ->
      || Name <- bench_report:names()
     ]).
 
-%% What a measurement has left to do, a checkpoint for instance, must not slow the next one's.
-await_idle(Server) ->
-    esdb_wait:until(
-        fun() ->
-            Before = cpu_ticks(Server),
-            receive
-            after ?IDLE_SAMPLE_MS -> ok
-            end,
-            cpu_ticks(Server) - Before =< 1
-        end,
-        ?IDLE_WAIT_MS
-    ).
-
-%% user and system time of the process, in hundredths of a second: proc(5), fields 14 and 15
-cpu_ticks(Server) ->
-    {ok, Stat} = file:read_file("/proc/" ++ esdb_server:os_pid(Server) ++ "/stat"),
-    [_, Fields] = string:split(Stat, ") ", trailing),
-    [User, System] = lists:sublist(string:lexemes(Fields, " "), 12, 2),
-    binary_to_integer(User) + binary_to_integer(System).
-
 facts(Server) ->
     #{
         cores => erlang:system_info(logical_processors_available),
         otp => list_to_binary(erlang:system_info(otp_release)),
         system => list_to_binary(string:trim(os:cmd("uname -srm"))),
-        resident_kib => resident_kib(Server),
-        data_kib => data_kib(Server)
+        resident_kib => bench_process:resident_kib(Server),
+        data_kib => bench_process:data_kib(Server)
     }.
-
-data_kib(Server) ->
-    Said = os:cmd("du -sk '" ++ esdb_server:dir(Server) ++ "'"),
-    list_to_integer(hd(string:lexemes(Said, "\t "))).
-
-resident_kib(Server) ->
-    {ok, Status} = file:read_file("/proc/" ++ esdb_server:os_pid(Server) ++ "/status"),
-    {match, [Kib]} = re:run(Status, "VmRSS:\\s+([0-9]+)", [{capture, all_but_first, list}]),
-    list_to_integer(Kib).
 
 explain(#{cores := Cores, otp := Otp, system := System} = Facts) ->
     #{resident_kib := Resident, data_kib := Data} = Facts,

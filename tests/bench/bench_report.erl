@@ -1,7 +1,7 @@
 %% What the measurements mean: rows with their yardstick, ratio and goal, as a table and as JSON.
 -module(bench_report).
 
--export([names/0, rows/1, table/1, yardsticks/1, json/3]).
+-export([names/0, title/1, rows/1, table/1, yardsticks/1, json/3]).
 
 %% for each name the results of all rounds, in the order of the rounds
 -type results() :: #{bench_work:name() => [bench_load:result()]}.
@@ -65,6 +65,10 @@ definitions() ->
         {live_100, "live events, 100 subscribers", "events/s",
             {"the same terms sent by a BEAM node", rate, [replay_sent]}, []}
     ].
+
+-spec title(bench_work:name()) -> string().
+title(Name) ->
+    element(2, lists:keyfind(Name, 1, definitions())).
 
 -spec rows(results()) -> [row()].
 rows(Results) ->
@@ -171,13 +175,9 @@ reached(true) -> "yes";
 reached(false) -> "NO".
 
 %% The same, for programs: latencies in microseconds, all rounds of all measurements included.
--spec json(map(), results(), [row()]) -> iodata().
+-spec json(map(), results(), [row()]) -> map().
 json(About, Results, Rows) ->
-    bench_json:encode(#{
-        about => About,
-        rows => [json_row(Row) || Row <- Rows],
-        rounds => Results
-    }).
+    #{about => About, rows => [json_row(Row) || Row <- Rows], rounds => Results}.
 
 json_row(Row = #{goals := Goals}) ->
     Spreads = maps:from_list([
