@@ -3,7 +3,7 @@
 -module(hang_up_tests).
 -include_lib("eunit/include/eunit.hrl").
 
--define(ROUNDS, 150).
+-define(ROUNDS, 100).
 
 %% Of two nodes that dial each other the one with the greater name wins: both ways are tried.
 hang_up_test_() ->
