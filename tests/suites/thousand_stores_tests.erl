@@ -64,7 +64,7 @@ thousand() ->
 cheap(#{kib := Kib, threads := Threads, files := Files}, Empty) ->
     ?assert((Kib - maps:get(kib, Empty)) div ?COUNT < 1024),
     ?assert(Threads - maps:get(threads, Empty) < ?COUNT * 12 div 10),
-    ?assert(Files - maps:get(files, Empty) =< ?COUNT * 3 + 100).
+    ?assert(Files - maps:get(files, Empty) =< ?COUNT * 4 + 100).
 
 few_files() ->
     Client = esdb_peer:start(),

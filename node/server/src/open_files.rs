@@ -1,12 +1,13 @@
-//! The limit on open files, of which a store takes three and a connection one.
+//! The limit on open files, of which a store takes four and a connection one.
 
 use anyhow::{Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Where the kernel's own limit is unless it was changed.
 const MOST: u64 = 1 << 20;
-/// Files for each store: three that stay open, and one for what comes and goes.
-const EACH: u64 = 4;
+/// Files for each store: four that stay open (lock, database, segment, end), and one for what comes
+/// and goes.
+const EACH: u64 = 5;
 /// Files for everything but stores and their connections.
 const OTHERS: u64 = 100;
 
