@@ -35,6 +35,7 @@ requests() ->
         {save_subscription, [{by_tags, []}, {[<<"t">>], [binary]}, ?NAME, ?NUMBER, {self(), [pid]}]},
         {remove_subscription, [{by_stream, [atom]}, ?ANY, ?NAME]},
         {ack_event, [?NAME, ?ANY, {#{version => 1}, []}]},
+        {add_demand, [?NAME, ?PID, ?NUMBER]},
         {get_subscription, [?NAME]},
         {subscription_lag, [?NAME]},
         {record_snapshot, [?SOURCE, ?STREAM, ?NUMBER, ?ANY]},

@@ -122,7 +122,10 @@ impl Worker {
                 request.serve(&store, origin.connection, reply_to);
             }
             Ok(Understood::Work(store, Work::Look(look))) => {
-                reply_to.send(true, |out| look(&store, out));
+                // Whether somebody waits for the answer or not: it may do something, too.
+                let mut reply = Vec::new();
+                look(&store, &mut reply);
+                reply_to.send(true, |out| out.extend_from_slice(&reply));
             }
             Ok(Understood::Work(store, Work::Change(change))) => {
                 self.change(origin, &store, change, reply_to);

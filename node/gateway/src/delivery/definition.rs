@@ -1,5 +1,6 @@
 //! What a subscription is, as it is written down.
 
+use super::flow::Flow;
 use crate::generation::Generation;
 use esdb_etf::{Pid, Term, put};
 use esdb_subscription::subscription_id;
@@ -25,13 +26,15 @@ pub(crate) struct Definition {
     pub(crate) generation: Generation,
     /// Raw pid; empty if it has none.
     pub(crate) subscriber: Vec<u8>,
+    /// The flow control that was asked for.
+    pub(crate) flow: Option<Flow>,
 }
 
 impl Definition {
     /// The record's value.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        put::map(&mut out, 8);
+        put::map(&mut out, 8 + self.flow.map_or(0, |_| Flow::PAIRS));
         put::atom(&mut out, "kind");
         out.extend_from_slice(&self.kind);
         put::atom(&mut out, "selector");
@@ -48,6 +51,9 @@ impl Definition {
         put::unsigned(&mut out, self.generation as u64);
         put::atom(&mut out, "subscriber");
         self.put_subscriber(&mut out);
+        if let Some(flow) = self.flow {
+            flow.put(&mut out);
+        }
         out
     }
 
@@ -78,6 +84,7 @@ impl Definition {
                 Some(_) => subscriber.as_bytes().to_vec(),
                 None => Vec::new(),
             },
+            flow: Flow::parse(map).ok()?,
         })
     }
 

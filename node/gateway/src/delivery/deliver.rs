@@ -51,10 +51,10 @@ impl Drop for LastReceipt<'_> {
 }
 
 /// A subscriber that can be sent to.
-struct Subscriber<'a> {
-    connection: &'a Connection,
+pub(super) struct Subscriber<'a> {
+    pub(super) connection: &'a Connection,
     watched: &'a Watched<'a>,
-    pid: &'a [u8],
+    pub(super) pid: &'a [u8],
     generation: Generation,
 }
 
@@ -104,7 +104,11 @@ impl Delivery {
 
     async fn deliver(&self, to: &Subscriber<'_>) -> std::convert::Infallible {
         loop {
-            let Err(error) = self.stream(to).await;
+            let flow = self.subscription.definition.lock().flow;
+            let Err(error) = match flow {
+                Some(flow) => self.stream_through(to, flow).await,
+                None => self.stream(to).await,
+            };
             let id = &self.subscription.id;
             tracing::error!(subscription = id, %error, "its events cannot be read");
             self.subscription
@@ -151,7 +155,7 @@ impl Delivery {
     }
 
     /// How the subscriber wants events written, which may become known while it is served.
-    async fn shape(&self, to: &Subscriber<'_>) -> Shape {
+    pub(super) async fn shape(&self, to: &Subscriber<'_>) -> Shape {
         self.shape_for(to.connection, to.generation).await
     }
 
@@ -177,7 +181,7 @@ impl Delivery {
     }
 
     /// Waits until the peer has read something, something was saved, or it is time to save.
-    async fn something_happens(&self, to: &Subscriber<'_>) {
+    pub(super) async fn something_happens(&self, to: &Subscriber<'_>) {
         let subscription = &self.subscription;
         let mut received = to.connection.received();
         received.mark_unchanged();
@@ -199,7 +203,7 @@ impl Delivery {
         }
     }
 
-    fn send(&self, to: &Subscriber<'_>, batch: &Batch) {
+    pub(super) fn send(&self, to: &Subscriber<'_>, batch: &Batch) {
         to.connection.send(to.pid, true, |out| {
             put::tuple(out, 2);
             put::atom(out, "events");

@@ -9,6 +9,7 @@
 //! - [`definition`], [`progress`]: what is durable of a subscription, and how it is written
 //! - [`subscription`]: one subscription in memory
 //! - [`deliver`]: sends events to a published client's subscriber
+//! - [`flow`]: a queue for those that ask for one; `flowing`: delivery through it
 //! - `pool`: sends them to the members of `pg` groups
 //! - [`subscriber`]: is it there, does it live
 //! - [`feed`]: the events after a cursor; [`live`]: new events to those who have caught up
@@ -21,6 +22,8 @@ pub(crate) mod batch;
 pub(crate) mod definition;
 pub(crate) mod deliver;
 pub(crate) mod feed;
+pub(crate) mod flow;
+mod flowing;
 mod forget;
 pub(crate) mod live;
 mod pool;

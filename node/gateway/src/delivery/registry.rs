@@ -208,6 +208,10 @@ impl Subscriptions {
         definition.subscriber = wanted.subscriber;
         definition.generation = wanted.generation;
         definition.pool_size = wanted.pool_size;
+        definition.flow = wanted.flow;
+        if is_another {
+            known.forget_demand();
+        }
         let bound = Arc::new(definition.clone());
         drop(definition);
         if let Some(position) = begins_at.filter(|_| is_another) {
@@ -216,7 +220,8 @@ impl Subscriptions {
         known.is_expected();
         // The same process again is not disturbed, unless it was taken for gone.
         known.bound.send_if_modified(|before| {
-            let anew = **before != *bound || known.condition().name() == "parked";
+            let waits = matches!(known.condition().name(), "parked" | "failed");
+            let anew = **before != *bound || waits;
             *before = bound;
             anew
         });
@@ -281,6 +286,15 @@ impl Subscriptions {
         let mut checkpoint = Vec::new();
         esdb_etf::put::unsigned(&mut checkpoint, named.version);
         Some(subscription.acknowledge(next, checkpoint, &self.replica, done))
+    }
+
+    /// A subscriber asks for so many more events; false if none of that name delivers to it.
+    pub(crate) fn ask(&self, name: &[u8], subscriber: &Pid, events: u64) -> bool {
+        let running = self.running.lock();
+        let is_its =
+            |one: &&Arc<Subscription>| one.definition.lock().pid().as_ref() == Some(subscriber);
+        let its = running.named(name).find(is_its);
+        its.map(|subscription| subscription.ask(events)).is_some()
     }
 
     /// Where the acknowledged event stands, if the acknowledgement names one of this subscription.

@@ -4,7 +4,7 @@
 //! acknowledges for the first time; from then on only acknowledgements do. Every change is handed to
 //! the log under the lock of the state, so that the log has them in the order in which they happened.
 
-use super::batch::Batch;
+use super::batch::{Batch, Room};
 use super::definition::Definition;
 use super::progress::Progress;
 use esdb_log::{Done, Replica, Ticket};
@@ -38,6 +38,16 @@ pub(crate) struct Subscription {
     state: Mutex<State>,
     saved: Arc<Saved>,
     condition: Mutex<(Condition, Option<Instant>)>,
+    flow: FlowState,
+}
+
+/// What is known of a flow that its owner controls.
+#[derive(Debug, Default)]
+struct FlowState {
+    /// Events that the subscriber has asked for and not got.
+    demand: AtomicU64,
+    waiting: AtomicU64,
+    dropped: AtomicU64,
 }
 
 /// How a subscription is.
@@ -136,6 +146,7 @@ impl Subscription {
             state: Mutex::new(state),
             saved: Arc::new(saved),
             condition: Mutex::new((Condition::Parked, Some(Instant::now()))),
+            flow: FlowState::default(),
         }
     }
 
@@ -192,9 +203,59 @@ impl Subscription {
         (next, floor)
     }
 
-    /// Whether so many more events may be sent.
-    pub(crate) fn has_room(&self, batch: &Batch) -> bool {
+    /// The subscriber asks for so many more events.
+    pub(crate) fn ask(&self, events: u64) {
+        let add = |demand: u64| Some(demand.saturating_add(events));
+        let _added = self
+            .flow
+            .demand
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+        self.changed.notify_one();
+    }
+
+    /// Another subscriber has asked for nothing yet.
+    pub(crate) fn forget_demand(&self) {
+        self.flow.demand.store(0, Ordering::Release);
+    }
+
+    /// How many events the subscriber has asked for and not got.
+    pub(crate) fn demand(&self) -> u64 {
+        self.flow.demand.load(Ordering::Acquire)
+    }
+
+    /// So many of the events that were asked for have been sent.
+    pub(crate) fn used(&self, events: u64) {
+        let used = |demand: u64| Some(demand.saturating_sub(events));
+        let _used = self
+            .flow
+            .demand
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, used);
+    }
+
+    /// Notes how many events wait, and how many more have been dropped.
+    pub(crate) fn waits(&self, waiting: u64, dropped: u64) {
+        self.flow.waiting.store(waiting, Ordering::Relaxed);
+        self.flow.dropped.fetch_add(dropped, Ordering::Relaxed);
+    }
+
+    /// How many events wait in its queue, and how many were dropped since the server was started.
+    pub(crate) fn queued(&self) -> (u64, u64) {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (of(&self.flow.waiting), of(&self.flow.dropped))
+    }
+
+    /// How much more may be on its way.
+    pub(crate) fn room(&self) -> Room {
         let mut state = self.state.lock();
+        let (events, bytes) = self.sent(&mut state);
+        Room {
+            events: WINDOW_EVENTS.saturating_sub(events),
+            bytes: WINDOW_BYTES.saturating_sub(bytes),
+        }
+    }
+
+    /// Events and bytes that are on their way, or unknown to the log.
+    fn sent(&self, state: &mut State) -> (usize, usize) {
         let saved = self.saved.next.load(Ordering::Acquire);
         while state.unsaved.front().is_some_and(|sent| sent.next <= saved) {
             state.unsaved.pop_front();
@@ -204,9 +265,14 @@ impl Subscription {
             true => 0,
             false => sum(&state.unsaved).0,
         };
+        (flying.max(unsaved), bytes)
+    }
+
+    /// Whether so many more events may be sent.
+    pub(crate) fn has_room(&self, batch: &Batch) -> bool {
+        let (sent, bytes) = self.sent(&mut self.state.lock());
         let events = batch.events.len();
-        flying.max(unsaved) + events <= WINDOW_EVENTS
-            && (bytes == 0 || bytes + batch.terms.len() <= WINDOW_BYTES)
+        sent + events <= WINDOW_EVENTS && (bytes == 0 || bytes + batch.terms.len() <= WINDOW_BYTES)
     }
 
     /// Notes what was sent.

@@ -6,6 +6,7 @@
 
 use super::{Effort, Work, name};
 use crate::delivery::definition::Definition;
+use crate::delivery::flow::Flow;
 use crate::delivery::progress::Progress;
 use crate::refusal::{self, Refusal};
 use esdb_etf::{Term, put, tag};
@@ -139,7 +140,10 @@ fn put_map(out: &mut Vec<u8>, key: Option<&[u8]>, definition: &Definition, progr
     put::atom(out, "checkpoint");
     out.extend_from_slice(&progress.checkpoint);
     put::atom(out, "options");
-    put::map(out, 2);
+    put::map(out, 2 + definition.flow.map_or(0, |_| Flow::PAIRS));
+    if let Some(flow) = definition.flow {
+        flow.put(out);
+    }
     put::atom(out, "start_from");
     out.extend_from_slice(&definition.start_from);
     put::atom(out, "subscriber");

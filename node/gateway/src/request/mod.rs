@@ -1,6 +1,7 @@
 //! One file per request. Each turns the arguments after the store's name into [`Work`].
 
 mod ack_event;
+mod add_demand;
 mod append_events;
 mod delete_snapshot;
 mod delete_stream;
@@ -179,6 +180,7 @@ pub(crate) fn work(
         }
         ("remove_subscription", [kind, _, name]) => remove_subscription::work(*kind, *name),
         ("ack_event", [name, pid, event]) => ack_event::work(*name, *pid, *event),
+        ("add_demand", [name, pid, events]) => add_demand::work(*name, *pid, *events),
         ("get_subscriptions" | "list_store_subscriptions", []) => get_subscriptions::list(),
         ("get_subscription", [name]) => get_subscriptions::get(*name),
         ("subscription_health", []) => Ok(subscription_health::work()),

@@ -1,7 +1,7 @@
 //! `{subscription_health, S}`: how each subscription is, as far as this server knows.
 //!
 //! The answer is `{ok, #{subscriptions => [#{id, subscription_name, status, health, lag_events, absent_ms,
-//! reason}], evaluations => N}}`. A status is `live`, `catching_up`, `disconnected` (the subscriber's node is),
+//! waiting, dropped, reason}], evaluations => N}}`. A status is `live`, `catching_up`, `disconnected` (the subscriber's node is),
 //! `parked` (nobody is there to deliver to) or `failed`, with the reason as a binary, otherwise
 //! `undefined`. Its health is `healthy`, `lagging` (more than 1,000 events), `stale` (disconnected), `orphaned`
 //! (parked) or `failed`. `absent_ms` says for how long nobody has been there. `evaluations` counts how often a selector was evaluated for a new event.
@@ -51,7 +51,12 @@ fn put_one(out: &mut Vec<u8>, subscription: &Subscription, next: u64) {
         Condition::Live | Condition::CatchingUp => "healthy",
     };
     let absent = subscription.absent().unwrap_or_default().as_millis();
-    put::map(out, 7);
+    put::map(out, 9);
+    let (waiting, dropped) = subscription.queued();
+    for (key, number) in [("waiting", waiting), ("dropped", dropped)] {
+        put::atom(out, key);
+        put::unsigned(out, number);
+    }
     put::atom(out, "id");
     put::binary(out, subscription.id.as_bytes());
     put::atom(out, "subscription_name");
