@@ -67,7 +67,10 @@ pub fn compress_zstd<'a>(
     }
     budget.spend(zstd_cost(level, data.len()))?;
     Ok(with_scratch(|scratch| {
-        scratch.reserve(zstd_safe::compress_bound(data.len()));
+        let bound = zstd_safe::compress_bound(data.len());
+        if scratch.try_reserve(bound).is_err() {
+            return failed(env, compression_failed());
+        }
         match zstd_into(data, level, scratch) {
             Ok(_) => done(env, scratch),
             Err(_) => failed(env, compression_failed()),
@@ -106,16 +109,18 @@ fn zstd_size(data: &[u8]) -> Option<usize> {
 /// `decompress_zstd(Data)`: one frame or several.
 pub fn decompress_zstd<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> Run<'a> {
     let data = bytes(data)?;
+    // Finding the end of the frame takes a step for each block, and a block may have three bytes.
+    budget.spend(1_000 + data.len())?;
     match zstd_size(data) {
         Some(size) if size <= TRUSTED => {
-            budget.spend(1_000 + data.len() + size * 2)?;
+            budget.spend(size * 2)?;
             Ok(decompress_known(env, size, |output| {
                 zstd_from(data, output)
             }))
         }
         _ if data.is_empty() => Ok(failed(env, decompression_failed())),
         _ => match zstd::stream::read::Decoder::with_buffer(data) {
-            Ok(reader) => decompress_stream(env, budget, reader, |_| 0),
+            Ok(reader) => decompress_stream(env, budget, reader, |_| Some(false)),
             Err(_) => Ok(failed(env, decompression_failed())),
         },
     }
@@ -148,21 +153,24 @@ fn decompress_known<'a>(
     }
 }
 
-/// Reads to the end, in steps, so that only bytes that are there take memory. `left` says how much of the input a
-/// reader has not seen when it reports an end: that of LZ4 reports one after each frame.
+/// Reads to the end, in steps, so that only bytes that are there take memory. `more` is asked when the reader reports an
+/// end, which that of LZ4 does after each frame: whether another follows; `None` when something else does.
 fn decompress_stream<'a, R: Read>(
     env: Env<'a>,
     budget: &mut Budget,
     mut reader: R,
-    left: impl Fn(&R) -> usize,
+    more: impl Fn(&mut R) -> Option<bool>,
 ) -> Run<'a> {
     budget.spend(20_000)?;
     let mut output = Vec::new();
     let mut block = vec![0; 1 << 16];
     loop {
         match reader.read(&mut block) {
-            Ok(0) if left(&reader) == 0 => return Ok(done(env, &output)),
-            Ok(0) => budget.spend(100)?,
+            Ok(0) => match more(&mut reader) {
+                Some(true) => budget.spend(100)?,
+                Some(false) => return Ok(done(env, &output)),
+                None => return Ok(failed(env, decompression_failed())),
+            },
             Ok(n) => {
                 budget.spend(n * 2)?;
                 let fits = output.len() + n <= OUTPUT_LIMIT && output.try_reserve(n).is_ok();
@@ -189,23 +197,26 @@ pub fn compress_lz4<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> Ru
 /// `decompress_lz4(Data)`: one frame or several.
 pub fn decompress_lz4<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> Run<'a> {
     let data = bytes(data)?;
-    match lz4::own_header(data) {
-        // A byte of LZ4 stands for at most 255.
-        Some((size, block)) if size <= OUTPUT_LIMIT && size <= data.len().saturating_mul(255) => {
-            budget.spend(200 + size)?;
-            let mut own = false;
-            let result = decompress_known(env, size, |output| {
-                own = lz4::decompress_own(data, block, output);
-                own
-            });
-            // Damaged, or followed by a second frame: the general reader knows which.
-            if own {
-                Ok(result)
-            } else {
-                decompress_stream(env, budget, lz4::reader(data), lz4::left)
-            }
+    // A byte of LZ4 stands for at most 255.
+    let limit = data.len().saturating_mul(255).min(OUTPUT_LIMIT);
+    if let Some((size, block)) = lz4::own_header(data).filter(|(size, _)| *size <= limit) {
+        budget.spend(200 + size)?;
+        let mut own = false;
+        let result = decompress_known(env, size, |output| {
+            own = lz4::decompress_own(data, block, output);
+            own
+        });
+        // Otherwise damaged, or followed by another frame: the general reader knows which.
+        if own {
+            return Ok(result);
         }
-        _ if data.is_empty() => Ok(failed(env, decompression_failed())),
-        _ => decompress_stream(env, budget, lz4::reader(data), lz4::left),
+    }
+    let mut rest = data;
+    match lz4::next_frame(&mut rest) {
+        Some(true) => decompress_stream(env, budget, lz4::reader(rest), |reader| {
+            lz4::next_frame(reader.get_mut())
+        }),
+        Some(false) if !data.is_empty() => Ok(done(env, &[])),
+        _ => Ok(failed(env, decompression_failed())),
     }
 }

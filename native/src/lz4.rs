@@ -11,6 +11,8 @@ use std::cell::RefCell;
 use twox_hash::XxHash32;
 
 const MAGIC: [u8; 4] = 0x184D_2204u32.to_le_bytes();
+/// Frames with this magic, or one of the fifteen after it, are to be skipped.
+const SKIPPABLE: u32 = 0x184D_2A50;
 /// Version 1, independent blocks, content size, content checksum.
 const FLAGS: u8 = 0b0110_1100;
 /// A block whose length has this bit is not compressed.
@@ -132,14 +134,24 @@ fn next_block<'f>(rest: &'f [u8], output: &mut [u8]) -> Option<&'f [u8]> {
     filled.map(|()| after)
 }
 
-/// A reader over the frames of `frames`. It reports an end after each of them.
-pub fn reader(frames: &[u8]) -> FrameDecoder<&[u8]> {
-    FrameDecoder::new(frames)
+/// Moves `rest` to the next frame, past those that are somebody's own: whether there is one. `None` when what is
+/// there is none.
+pub fn next_frame(rest: &mut &[u8]) -> Option<bool> {
+    while !rest.is_empty() {
+        let (magic, after) = rest.split_first_chunk::<4>()?;
+        if u32::from_le_bytes(*magic) & 0xFFFF_FFF0 != SKIPPABLE {
+            // The decoder takes four bytes of anything for the end.
+            return (!after.is_empty()).then_some(true);
+        }
+        let (length, after) = after.split_first_chunk::<4>()?;
+        *rest = after.get(u32::from_le_bytes(*length) as usize..)?;
+    }
+    Some(false)
 }
 
-/// How many bytes `reader` has not looked at.
-pub fn left(reader: &FrameDecoder<&[u8]>) -> usize {
-    reader.get_ref().len()
+/// A reader over `frames`. It reports an end after each of them.
+pub fn reader(frames: &[u8]) -> FrameDecoder<&[u8]> {
+    FrameDecoder::new(frames)
 }
 
 #[cfg(test)]

@@ -178,6 +178,26 @@ tool(Tool, Algorithm, Size) ->
         os:cmd("rm -rf " ++ Dir)
     end.
 
+%% Both formats let a reader skip a frame of somebody's own (magic 0x184D2A50 to 0x184D2A5F), wherever it stands.
+skippable_frames_test() ->
+    [
+        begin
+            {ok, Frame} = esdb_archive_nif:compress(<<"orders">>, Algorithm),
+            Skip = <<Magic:32/little, 4:32/little, "mine">>,
+            [
+                ?assertEqual({Algorithm, {ok, Text}}, {Algorithm, esdb_archive_nif:decompress(iolist_to_binary(Frames), Algorithm)})
+             || {Frames, Text} <- [
+                    {[Skip, Frame], <<"orders">>}, {[Frame, Skip], <<"orders">>}, {[Frame, Skip, Skip, Frame], <<"ordersorders">>}
+                ]
+            ],
+            [
+                ?assertEqual({error, decompression_failed}, esdb_archive_nif:decompress(iolist_to_binary(Frames), Algorithm))
+             || Frames <- [[Frame, binary:part(Skip, 0, 7)], [Frame, binary:part(Skip, 0, 10)], [Frame, <<Magic:24/little>>]]
+            ]
+        end
+     || Algorithm <- [A || esdb_nifs_lib:loaded(), A <- [zstd, lz4]], Magic <- [16#184D2A50, 16#184D2A5F]
+    ].
+
 damaged_archives_test_() ->
     {timeout, 60, fun() ->
         [
@@ -200,7 +220,15 @@ damaged_archives_test_() ->
                  || _ <- lists:seq(1, 2000)
                 ],
                 ?assertEqual({error, decompression_failed}, esdb_archive_nif:decompress(<<>>, Algorithm)),
-                ?assertEqual({error, decompression_failed}, esdb_archive_nif:decompress(<<"no frame">>, Algorithm))
+                [
+                    ?assertEqual({error, decompression_failed}, esdb_archive_nif:decompress(binary:part(<<"no frame">>, 0, Size), Algorithm))
+                 || Size <- lists:seq(1, 8)
+                ],
+                %% What follows a frame is one too. (Tools that read zlib leave alone what follows.)
+                [
+                    ?assertEqual({error, decompression_failed}, esdb_archive_nif:decompress(<<Good/binary, More/binary>>, Algorithm))
+                 || Algorithm =/= zlib, More <- [<<"n">>, <<"no f">>, <<"no frame">>, binary:part(Good, 0, 4), binary:part(Good, 0, 9)]
+                ]
             end
          || Algorithm <- [zlib] ++ [A || esdb_nifs_lib:loaded(), A <- [zstd, lz4]]
         ]
