@@ -19,3 +19,5 @@ mkdir -p priv
 cp "$target/release/$built" priv/.esdb_nifs.new
 [ "$(uname -s)" = Darwin ] || ! command -v strip >/dev/null || strip --strip-debug priv/.esdb_nifs.new
 mv priv/.esdb_nifs.new priv/esdb_nifs.so
+# The loader compares it.
+(cd priv && { sha256sum esdb_nifs.so 2>/dev/null || shasum -a 256 esdb_nifs.so; } > esdb_nifs.so.sha256)
