@@ -7,7 +7,8 @@ use crate::budget::{Budget, Run, Stop};
 use crate::event::Event;
 use crate::intern::Keys;
 use crate::number::Number;
-use crate::term::{each, pair};
+use crate::predicate::comparing_cost;
+use crate::term::{bytes, each, pair};
 use rustler::types::map::MapIterator;
 use rustler::{Encoder, Env, Term};
 
@@ -32,7 +33,7 @@ enum Tagged<'a> {
 /// The tag of `value`, if it has one.
 #[inline]
 fn tagged<'a>(value: Term<'a>) -> Tagged<'a> {
-    match value.decode::<(Term<'a>, Term<'a>)>() {
+    match pair(value) {
         Ok((tag, inner)) if sum() == tag => Tagged::Sum(inner),
         Ok((tag, inner)) if overwrite() == tag => Tagged::Overwrite(inner),
         _ => Tagged::Plain,
@@ -165,21 +166,22 @@ pub fn merge_tagged_batch<'a>(
 /// `finalize(TaggedMap)`.
 pub fn finalize<'a>(env: Env<'a>, budget: &mut Budget, map: Term<'a>) -> Run<'a> {
     let size = map.map_size().map_err(|_| Stop::Twin)?;
-    budget.spend(size.saturating_mul(60))?;
+    budget.spend(size.saturating_mul(100))?;
     let (mut keys, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
     for (key, value) in MapIterator::new(map).ok_or(Stop::Twin)? {
+        // The emulator hashes the keys of the new map.
+        budget.spend(bytes(key).map_or(0, <[u8]>::len))?;
         keys.push(key);
         values.push(untagged(value));
     }
     Term::map_from_term_arrays(env, &keys, &values).map_err(|_| Stop::Twin)
 }
 
-/// A field name: an atom or a binary.
-fn name(term: Term<'_>) -> Result<(), Stop> {
-    if term.is_atom() || crate::term::bytes(term).is_ok() {
-        Ok(())
-    } else {
-        Err(Stop::Twin)
+/// Estimated nanoseconds to look up a field name, an atom or a binary: maps hash it each time.
+fn name_cost(term: Term<'_>) -> Result<usize, Stop> {
+    match term.is_atom() {
+        true => Ok(0),
+        false => bytes(term).map(<[u8]>::len),
     }
 }
 
@@ -198,9 +200,9 @@ pub fn sum_field<'a>(
     events: Term<'a>,
     field: Term<'a>,
 ) -> Run<'a> {
-    name(field)?;
+    let cost = 80 + name_cost(field)?;
     let mut total = Number::Int(0);
-    each(events, budget, 80, |event, _| {
+    each(events, budget, cost, |event, _| {
         let Some(value) = field_of(event, field)? else {
             return Ok(());
         };
@@ -224,9 +226,9 @@ pub fn count_where<'a>(
     field: Term<'a>,
     value: Term<'a>,
 ) -> Run<'a> {
-    name(field)?;
+    let cost = 80 + name_cost(field)? + comparing_cost(value).ok_or(Stop::Twin)?;
     let mut count = 0u64;
-    each(events, budget, 80, |event, _| {
+    each(events, budget, cost, |event, _| {
         count += u64::from(field_of(event, field)? == Some(value));
         Ok(())
     })?;

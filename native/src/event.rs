@@ -1,8 +1,8 @@
 //! Events: maps, and `#event{}` records of every generation of clients.
 
 use crate::budget::Stop;
+use crate::raw::Elements;
 use rustler::Term;
-use rustler::types::tuple::get_tuple;
 
 rustler::atoms! {
     data, event, event_id, event_type, stream_id, version, metadata, tags, timestamp, epoch_us, data_content_type,
@@ -14,7 +14,7 @@ pub enum Event<'a> {
     /// An event as a map.
     Map(Term<'a>),
     /// An event as a record of 11, 12 or more elements; those beyond the twelfth have no name.
-    Record(Vec<Term<'a>>),
+    Record(Elements<'a>),
 }
 
 impl<'a> Event<'a> {
@@ -27,9 +27,9 @@ impl<'a> Event<'a> {
         if term.is_map() {
             return Ok(Event::Map(term));
         }
-        let elements = get_tuple(term).map_err(|_| Stop::Twin)?;
-        match elements.first() {
-            Some(name) if elements.len() >= 11 && event() == *name => Ok(Event::Record(elements)),
+        let elements = Elements::of(term).ok_or(Stop::Twin)?;
+        match elements.get(0) {
+            Some(name) if elements.len() >= 11 && event() == name => Ok(Event::Record(elements)),
             _ => Err(Stop::Twin),
         }
     }
@@ -44,7 +44,7 @@ impl<'a> Event<'a> {
                     .filter(|data| data.is_map())
                     .unwrap_or(*map),
             ),
-            Event::Record(elements) => elements.get(5).copied().filter(|data| data.is_map()),
+            Event::Record(elements) => elements.get(5).filter(|data| data.is_map()),
         }
     }
 
@@ -53,7 +53,7 @@ impl<'a> Event<'a> {
     pub fn field(&self, name: Term<'a>) -> Option<Term<'a>> {
         match self {
             Event::Map(map) => map.map_get(name).ok(),
-            Event::Record(elements) => elements.get(place(name, elements.len())?).copied(),
+            Event::Record(elements) => elements.get(place(name, elements.len())?),
         }
     }
 }

@@ -7,7 +7,9 @@ use crate::wildcard::{self, Pattern};
 use rustler::{Encoder, Env, Term};
 
 /// Estimated nanoseconds to compile an expression.
-const COMPILE: usize = 60_000;
+const COMPILE: usize = 120_000;
+/// More estimated nanoseconds than this for one text are the twin's: it can be interrupted, a dirty scheduler cannot.
+const ENDLESS: usize = 5_000_000_000;
 
 /// `wildcard_to_regex(Pattern)`.
 pub fn wildcard_to_regex<'a>(env: Env<'a>, budget: &mut Budget, pattern: Term<'a>) -> Run<'a> {
@@ -16,11 +18,28 @@ pub fn wildcard_to_regex<'a>(env: Env<'a>, budget: &mut Budget, pattern: Term<'a
     Ok(binary(env, &wildcard::to_regex(pattern)))
 }
 
-/// A compiled pattern; compiling costs about as much as matching.
-fn compiled<'a>(budget: &mut Budget, pattern: Term<'a>) -> Result<Pattern<'a>, Stop> {
-    let pattern = bytes(pattern)?;
+/// Cuts the pattern in `term`; that costs about as much as matching.
+///
+/// # Errors
+/// [`Stop::Twin`] when it is not a binary, [`Stop::Dirty`] when the budget is used up.
+pub fn read_pattern<'a>(term: Term<'a>, budget: &mut Budget) -> Result<Pattern<'a>, Stop> {
+    let pattern = bytes(term)?;
     budget.spend(50 + pattern.len() * 2)?;
     Ok(Pattern::new(pattern))
+}
+
+/// Whether the whole of `text` matches.
+///
+/// # Errors
+/// [`Stop::Dirty`] when the budget is used up, [`Stop::Twin`] when it would take seconds.
+#[inline]
+pub fn fits(pattern: &Pattern<'_>, text: &[u8], budget: &mut Budget) -> Result<bool, Stop> {
+    let cost = pattern.cost(text.len());
+    if cost > ENDLESS {
+        return Err(Stop::Twin);
+    }
+    budget.spend(cost)?;
+    Ok(pattern.matches(text))
 }
 
 /// `wildcard_match(Text, Pattern)`.
@@ -30,9 +49,8 @@ pub fn wildcard_match<'a>(
     text: Term<'a>,
     pattern: Term<'a>,
 ) -> Run<'a> {
-    let (text, pattern) = (bytes(text)?, compiled(budget, pattern)?);
-    budget.spend(pattern.cost(text.len()))?;
-    Ok(pattern.matches(text).encode(env))
+    let (text, pattern) = (bytes(text)?, read_pattern(pattern, budget)?);
+    Ok(fits(&pattern, text, budget)?.encode(env))
 }
 
 /// `regex_match(Text, Regex)`.
@@ -96,11 +114,8 @@ fn by_wildcard<'a>(
     budget: &mut Budget,
     found: impl FnMut(u64, Term<'a>),
 ) -> Result<(), Stop> {
-    let pattern = compiled(budget, pattern)?;
-    let test = |text: &[u8], budget: &mut Budget| {
-        budget.spend(pattern.cost(text.len()))?;
-        Ok(pattern.matches(text))
-    };
+    let pattern = read_pattern(pattern, budget)?;
+    let test = |text: &[u8], budget: &mut Budget| fits(&pattern, text, budget);
     matching(items, budget, test, found)
 }
 

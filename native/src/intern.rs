@@ -210,14 +210,13 @@ impl<'a> Keys<'a> {
     }
 
     fn look_up(&mut self, key: Term<'a>, budget: &mut Budget) -> Result<(u32, bool), Stop> {
-        if !crate::predicate::simple(key) || key.is_number() && key.decode::<i64>().is_err() {
-            return Err(Stop::Twin);
-        }
         let hash = match bytes(key) {
             Ok(text) => {
-                budget.spend(30 + text.len() / 16)?;
+                // Hashed here, and by the emulator when it builds the map.
+                budget.spend(30 + text.len())?;
                 XxHash3_64::oneshot_with_seed(*SEED, text)
             }
+            Err(_) if !key.is_atom() && key.decode::<i64>().is_err() => return Err(Stop::Twin),
             Err(_) => {
                 budget.spend(60)?;
                 // The emulator's hash has 32 bits; spread them over both halves.
@@ -237,6 +236,7 @@ impl<'a> Keys<'a> {
                     .ok()
                     .filter(|number| *number < EMPTY);
                 let number = number.ok_or(Stop::Twin)?;
+                budget.spend(100)?;
                 self.entries.push((hash, key));
                 let entries = &self.entries;
                 self.table.insert(place, hash, number, |index| {

@@ -7,6 +7,7 @@
 //! # Layout
 //! * [`entry`](self): `entry.rs`, what the emulator calls when it loads the library or a new version of it
 //! * `nifs.rs`: the table of functions
+//! * `raw.rs`: the C interface, where rustler's own is not enough
 //! * `budget.rs`, `term.rs`, `event.rs`, `intern.rs`, `number.rs`: time, terms, events, keys and sums
 //! * `crypto.rs` with `base64.rs`, `base58.rs`; `hash.rs` with `phash.rs`; `archive.rs` with `lz4.rs`
 //! * `aggregate.rs`; `filter.rs` with `wildcard.rs`, `pcre.rs`; `select.rs` with `predicate.rs`
@@ -31,6 +32,7 @@ mod number;
 mod pcre;
 mod phash;
 mod predicate;
+mod raw;
 mod select;
 mod term;
 mod wildcard;

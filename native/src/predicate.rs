@@ -6,11 +6,13 @@
 
 use crate::budget::{Budget, Run, Stop};
 use crate::event::Event;
+use crate::filter::{fits, read_pattern};
+use crate::raw::{Elements, make_program, program};
 use crate::term::{bytes, each};
 use crate::wildcard::Pattern;
-use rustler::types::tuple::get_tuple;
-use rustler::{Encoder, Env, ResourceArc, Term, TermType};
+use rustler::{Env, Term, TermType};
 use std::cmp::Ordering;
+use std::ops::Range;
 
 rustler::atoms! { eq, ne, gt, gte, lt, lte, member, exists, wildcard, starts_with, ends_with, accept, reject }
 
@@ -42,22 +44,29 @@ enum Next {
 #[derive(Debug)]
 struct Test {
     op: Op,
-    /// Places of the names that lead to the field.
-    path: Vec<usize>,
+    /// Where [`Program::places`] has the places of the names that lead to the field.
+    path: Range<usize>,
     /// The place of the value.
     value: usize,
+    /// Estimated nanoseconds to read the field and to compare it.
+    cost: usize,
     on_true: Next,
     on_false: Next,
 }
 
-/// A compiled predicate; the emulator frees it with its last reference.
+/// A compiled predicate; the emulator frees it with its last reference. Three allocations, however many tests: it may be
+/// freed on an ordinary scheduler.
 #[derive(Debug)]
 pub struct Program {
     tests: Vec<Test>,
+    /// Places among the constants.
+    places: Vec<usize>,
     entry: Next,
+    /// How many constants belong to it.
+    constants: usize,
+    /// Whether a test has a wildcard pattern.
+    wildcards: bool,
 }
-
-impl rustler::Resource for Program {}
 
 fn op(term: Term<'_>) -> Option<Op> {
     let ops = [
@@ -92,9 +101,14 @@ fn next(term: Term<'_>, from: usize) -> Option<Next> {
     }
 }
 
-/// Whether comparing with `term` takes a time that its own size bounds.
-pub fn simple(term: Term<'_>) -> bool {
-    term.is_atom() || term.is_number() || bytes(term).is_ok()
+/// Estimated nanoseconds to compare a field with `term`; `None` when only the field says how long that takes, or when
+/// it is an integer of more than 64 bits.
+pub fn comparing_cost(term: Term<'_>) -> Option<usize> {
+    match bytes(term) {
+        Ok(text) => Some(text.len() / 4),
+        Err(_) if term.is_atom() || term.is_float() || term.decode::<i64>().is_ok() => Some(0),
+        Err(_) => None,
+    }
 }
 
 /// `compile(Tests, Entry, Constants)`: a reference to the program.
@@ -107,55 +121,76 @@ pub fn compile<'a>(
     entry: Term<'a>,
     constants: Term<'a>,
 ) -> Run<'a> {
-    let constants = get_tuple(constants).map_err(|_| Stop::Twin)?;
+    let constants = Elements::of(constants).ok_or(Stop::Twin)?;
     let mut program = Program {
         tests: Vec::new(),
+        places: Vec::new(),
         entry: Next::Reject,
+        constants: constants.len(),
+        wildcards: false,
     };
     each(tests, budget, 200, |test, budget| {
-        type Parts<'a> = (Term<'a>, Vec<usize>, usize, Term<'a>, Term<'a>);
-        let (name, path, value, on_true, on_false) =
-            test.decode::<Parts<'a>>().map_err(|_| Stop::Twin)?;
-        let op = op(name).ok_or(Stop::Twin)?;
-        let constant = constants.get(value).ok_or(Stop::Twin)?;
-        let known = match op {
-            Op::Exists => true,
-            Op::Wildcard | Op::StartsWith | Op::EndsWith => bytes(*constant).is_ok(),
-            Op::Member => {
-                let mut all = true;
-                each(*constant, budget, 20, |value, _| {
-                    all &= simple(value);
-                    Ok(())
-                })?;
-                all
-            }
-            _ => simple(*constant),
-        };
-        let at = program.tests.len();
-        match (next(on_true, at), next(on_false, at)) {
-            (Some(on_true), Some(on_false))
-                if known && path.iter().all(|place| *place < constants.len()) =>
-            {
-                program.tests.push(Test {
-                    op,
-                    path,
-                    value,
-                    on_true,
-                    on_false,
-                });
-                Ok(())
-            }
-            _ => Err(Stop::Twin),
-        }
+        add(&mut program, test, constants, budget)
     })?;
     program.entry = next(entry, program.tests.len()).ok_or(Stop::Twin)?;
-    Ok(ResourceArc::new(program).encode(env))
+    Ok(make_program(env, program))
+}
+
+fn add<'a>(
+    program: &mut Program,
+    test: Term<'a>,
+    constants: Elements<'a>,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    type Parts<'a> = (Term<'a>, Term<'a>, usize, Term<'a>, Term<'a>);
+    let (name, path, value, on_true, on_false) =
+        test.decode::<Parts<'a>>().map_err(|_| Stop::Twin)?;
+    let op = op(name).ok_or(Stop::Twin)?;
+    let constant = constants.get(value).ok_or(Stop::Twin)?;
+    let start = program.places.len();
+    let mut cost = 60;
+    each(path, budget, 40, |place, _| {
+        let place = place.decode::<usize>().map_err(|_| Stop::Twin)?;
+        let name = constants.get(place).ok_or(Stop::Twin)?;
+        // Maps hash a name each time they are asked for it.
+        cost += 40 + bytes(name).map_or(0, <[u8]>::len);
+        program.places.push(place);
+        Ok(())
+    })?;
+    cost += match op {
+        Op::Exists => 0,
+        Op::Wildcard | Op::StartsWith | Op::EndsWith => bytes(constant)?.len() / 8,
+        Op::Member => {
+            let mut all = 0;
+            each(constant, budget, 20, |value, _| {
+                all += 10 + comparing_cost(value).ok_or(Stop::Twin)?;
+                Ok(())
+            })?;
+            all
+        }
+        _ => comparing_cost(constant).ok_or(Stop::Twin)?,
+    };
+    let at = program.tests.len();
+    let (on_true, on_false) = next(on_true, at)
+        .zip(next(on_false, at))
+        .ok_or(Stop::Twin)?;
+    program.wildcards |= op == Op::Wildcard;
+    program.tests.push(Test {
+        op,
+        path: start..program.places.len(),
+        value,
+        cost,
+        on_true,
+        on_false,
+    });
+    Ok(())
 }
 
 /// A program with the constants of the caller.
 pub struct Predicate<'a> {
-    program: ResourceArc<Program>,
-    constants: Vec<Term<'a>>,
+    program: &'a Program,
+    constants: Elements<'a>,
+    /// The patterns of the tests; empty when no test has one.
     patterns: Vec<Option<Pattern<'a>>>,
 }
 
@@ -163,15 +198,31 @@ impl<'a> Predicate<'a> {
     /// Puts both together.
     ///
     /// # Errors
-    /// [`Stop::Twin`] when `program` is not one, or one of another version of the library.
-    pub fn new(program: Term<'a>, constants: Term<'a>) -> Result<Self, Stop> {
-        let program: ResourceArc<Program> = program.decode().map_err(|_| Stop::Twin)?;
-        let constants = get_tuple(constants).map_err(|_| Stop::Twin)?;
-        let pattern = |test: &Test| match test.op {
-            Op::Wildcard => bytes(*constants.get(test.value)?).ok().map(Pattern::new),
-            _ => None,
-        };
-        let patterns = program.tests.iter().map(pattern).collect();
+    /// [`Stop::Twin`] when `reference` is not one to a program, or to one of another version of the library;
+    /// [`Stop::Dirty`] when there are very many tests.
+    pub fn new(
+        reference: Term<'a>,
+        constants: Term<'a>,
+        budget: &mut Budget,
+    ) -> Result<Self, Stop> {
+        let program = program(reference).ok_or(Stop::Twin)?;
+        let constants = Elements::of(constants).ok_or(Stop::Twin)?;
+        if constants.len() != program.constants {
+            return Err(Stop::Twin);
+        }
+        let mut patterns = Vec::new();
+        if program.wildcards {
+            budget.spend(program.tests.len().saturating_mul(10))?;
+            for test in &program.tests {
+                patterns.push(match test.op {
+                    Op::Wildcard => {
+                        let pattern = constants.get(test.value).ok_or(Stop::Twin)?;
+                        Some(read_pattern(pattern, budget)?)
+                    }
+                    _ => None,
+                });
+            }
+        }
         Ok(Predicate {
             program,
             constants,
@@ -201,10 +252,10 @@ impl<'a> Predicate<'a> {
         }
     }
 
-    /// The field that `path` leads to. One name alone is looked for in the event, then in its data.
-    fn field(&self, path: &[usize], event: &Event<'a>) -> Option<Term<'a>> {
-        let (first, rest) = path.split_first()?;
-        let name = *self.constants.get(*first)?;
+    /// The field that the path of `test` leads to. One name alone is looked for in the event, then in its data.
+    fn field(&self, test: &Test, event: &Event<'a>) -> Option<Term<'a>> {
+        let (first, rest) = self.program.places.get(test.path.clone())?.split_first()?;
+        let name = self.constants.get(*first)?;
         let Some(mut found) = event.field(name) else {
             return if rest.is_empty() {
                 event.data()?.map_get(name).ok()
@@ -213,7 +264,7 @@ impl<'a> Predicate<'a> {
             };
         };
         for name in rest {
-            found = found.map_get(*self.constants.get(*name)?).ok()?;
+            found = found.map_get(self.constants.get(*name)?).ok()?;
         }
         Some(found)
     }
@@ -225,11 +276,11 @@ impl<'a> Predicate<'a> {
         event: &Event<'a>,
         budget: &mut Budget,
     ) -> Result<bool, Stop> {
-        budget.spend(60 + 40 * test.path.len())?;
-        let Some(field) = self.field(&test.path, event) else {
+        budget.spend(test.cost)?;
+        let Some(field) = self.field(test, event) else {
             return Ok(test.op == Op::Ne);
         };
-        let value = *self.constants.get(test.value).ok_or(Stop::Twin)?;
+        let value = self.constants.get(test.value).ok_or(Stop::Twin)?;
         Ok(match test.op {
             Op::Exists => true,
             Op::Eq => field == value,
@@ -237,24 +288,19 @@ impl<'a> Predicate<'a> {
             Op::Gt | Op::Gte | Op::Lt | Op::Lte => ordered(test.op, field, value),
             Op::Member => {
                 let mut found = false;
-                each(value, budget, 10, |element, _| {
+                each(value, budget, 0, |element, _| {
                     found |= element == field;
                     Ok(())
                 })?;
                 found
             }
-            Op::Wildcard | Op::StartsWith | Op::EndsWith => match (bytes(field), bytes(value)) {
-                (Ok(text), Ok(affix)) => {
-                    let pattern = self.patterns.get(place).and_then(Option::as_ref);
-                    budget.spend(
-                        pattern.map_or(affix.len() / 8, |pattern| pattern.cost(text.len())),
-                    )?;
-                    match test.op {
-                        Op::StartsWith => text.starts_with(affix),
-                        Op::EndsWith => text.ends_with(affix),
-                        _ => pattern.is_some_and(|pattern| pattern.matches(text)),
-                    }
-                }
+            Op::StartsWith => bytes(field)
+                .is_ok_and(|text| bytes(value).is_ok_and(|affix| text.starts_with(affix))),
+            Op::EndsWith => {
+                bytes(field).is_ok_and(|text| bytes(value).is_ok_and(|affix| text.ends_with(affix)))
+            }
+            Op::Wildcard => match (bytes(field), self.patterns.get(place)) {
+                (Ok(text), Some(Some(pattern))) => fits(pattern, text, budget)?,
                 _ => false,
             },
         })

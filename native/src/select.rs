@@ -15,7 +15,7 @@ fn judged<'a>(
     budget: &mut Budget,
     mut visit: impl FnMut(u64, Term<'a>, bool),
 ) -> Result<(), Stop> {
-    let predicate = Predicate::new(program, constants)?;
+    let predicate = Predicate::new(program, constants, budget)?;
     let mut index = 0;
     each(events, budget, 30, |event, budget| {
         visit(index, event, predicate.accepts(event, budget)?);
@@ -109,7 +109,7 @@ fn first<'a>(
     wanted: bool,
     budget: &mut Budget,
 ) -> Result<Option<Term<'a>>, Stop> {
-    let predicate = Predicate::new(program, constants)?;
+    let predicate = Predicate::new(program, constants, budget)?;
     let mut cells = Cells::new(events);
     while let Some(event) = cells.next()? {
         budget.spend(30)?;

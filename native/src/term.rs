@@ -1,6 +1,7 @@
 //! Reading terms without copying them, and without trusting them.
 
 use crate::budget::{Budget, Stop};
+use crate::raw::Elements;
 use rustler::{Binary, Encoder, Env, NewBinary, Term};
 
 /// The bytes of a binary, borrowed from the emulator for the length of the call.
@@ -71,8 +72,9 @@ pub fn each<'a>(
 /// [`Stop::Twin`] for every other term.
 #[inline]
 pub fn pair<'a>(term: Term<'a>) -> Result<(Term<'a>, Term<'a>), Stop> {
-    term.decode::<(Term<'a>, Term<'a>)>()
-        .map_err(|_| Stop::Twin)
+    Elements::of(term)
+        .and_then(|elements| elements.pair())
+        .ok_or(Stop::Twin)
 }
 
 /// A list of `terms`.

@@ -1,5 +1,7 @@
 //! Wildcard patterns over bytes: `*` stands for any sequence, an empty one too, `?` for any one byte.
 
+use memchr::memmem;
+
 /// A pattern cut at its stars.
 ///
 /// The part before the first star must begin the text, the part after the last must end it, and those between
@@ -19,6 +21,13 @@ fn fits(text: &[u8], part: &[u8]) -> bool {
         .all(|(have, want)| have == want || *want == b'?')
 }
 
+/// Whether `part` is searched for in a text of `length` bytes in linear time. That has no place for `?`, and takes
+/// longer to begin.
+#[inline]
+fn is_literal(length: usize, part: &[u8]) -> bool {
+    length.saturating_mul(part.len()) > 4096 && memchr::memchr(b'?', part).is_none()
+}
+
 impl<'p> Pattern<'p> {
     /// Cuts `pattern`.
     pub fn new(pattern: &'p [u8]) -> Self {
@@ -32,13 +41,12 @@ impl<'p> Pattern<'p> {
 
     /// Estimated nanoseconds to match a text of `length` bytes.
     pub fn cost(&self, length: usize) -> usize {
-        let parts: usize = self
-            .rest
-            .iter()
-            .flat_map(|(parts, _)| parts)
-            .map(|part| part.len())
-            .sum();
-        15 + length.saturating_mul(parts + 1) / 4
+        let parts = self.rest.iter().flat_map(|(parts, _)| parts);
+        let searching = parts.map(|part| match is_literal(length, part) {
+            true => 500 + length,
+            false => length.saturating_mul(part.len()) / 4,
+        });
+        searching.fold(15 + length / 4, usize::saturating_add)
     }
 
     /// Whether the whole of `text` matches.
@@ -63,9 +71,12 @@ impl<'p> Pattern<'p> {
         }
         text = body;
         for part in parts {
-            let found = text
-                .windows(part.len())
-                .position(|window| fits(window, part));
+            let found = if is_literal(text.len(), part) {
+                memmem::find(text, part)
+            } else {
+                text.windows(part.len())
+                    .position(|window| fits(window, part))
+            };
             match found.and_then(|at| text.get(at + part.len()..)) {
                 Some(after) => text = after,
                 None => return false,
@@ -113,6 +124,15 @@ mod tests {
         fn is_what_the_definition_says(text in "[ab?*\n]{0,12}", pattern in "[ab?*]{0,8}") {
             let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
             proptest::prop_assert_eq!(Pattern::new(pattern).matches(text), plain(text, pattern));
+        }
+
+        /// Long texts are searched in another way.
+        #[test]
+        fn is_the_same_far_inside(text in "[ab]{0,6}", pattern in "[ab]{0,3}[*][ab]{1,5}[*][ab]{1,3}[*]") {
+            let far = |text: &str| "c".repeat(5000) + text;
+            let (long, longer) = (far(&text), "*".to_owned() + &pattern);
+            let expected = plain(text.as_bytes(), longer.as_bytes());
+            proptest::prop_assert_eq!(Pattern::new(longer.as_bytes()).matches(long.as_bytes()), expected);
         }
     }
 }

@@ -139,7 +139,10 @@ merge_tagged_batch(Pairs) -> merge_tagged_batch(Pairs, #{}).
 -spec merge_tagged_batch([{term(), term()}], map()) -> map().
 %% What an ordinary scheduler would give up is not begun on one: the twin is too near to lose a part of the work.
 merge_tagged_batch(?AT_LEAST_64 = Pairs, State) when length(Pairs) > 12000 ->
-    ?NATIVE(esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State), twin, erlang_merge_tagged_batch(Pairs, State));
+    case esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State) of
+        twin -> erlang_merge_tagged_batch(Pairs, State);
+        Result -> Result
+    end;
 merge_tagged_batch(?AT_LEAST_64 = Pairs, State) ->
     ?NATIVE(
         esdb_nifs_lib:merge_tagged_batch(Pairs, State),

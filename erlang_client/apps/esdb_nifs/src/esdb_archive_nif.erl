@@ -80,19 +80,19 @@ unknown(_, _, _) ->
 
 -spec compress_lz4(binary()) -> result().
 compress_lz4(Data) ->
-    ?NATIVE(esdb_nifs_lib:compress_lz4(Data), esdb_nifs_lib:compress_lz4_dirty(Data), erlang_compress_lz4(Data)).
+    ?NATIVE(?LARGE(Data), esdb_nifs_lib:compress_lz4(Data), esdb_nifs_lib:compress_lz4_dirty(Data), erlang_compress_lz4(Data)).
 
 nif_compress_lz4(Data) ->
-    ?NIF(esdb_nifs_lib:compress_lz4(Data), esdb_nifs_lib:compress_lz4_dirty(Data), erlang_compress_lz4(Data)).
+    ?NIF(?LARGE(Data), esdb_nifs_lib:compress_lz4(Data), esdb_nifs_lib:compress_lz4_dirty(Data), erlang_compress_lz4(Data)).
 
 erlang_compress_lz4(Data) -> not_available(Data).
 
 -spec decompress_lz4(binary()) -> result().
 decompress_lz4(Data) ->
-    ?NATIVE(esdb_nifs_lib:decompress_lz4(Data), esdb_nifs_lib:decompress_lz4_dirty(Data), erlang_decompress_lz4(Data)).
+    ?NATIVE(?LARGE(Data), esdb_nifs_lib:decompress_lz4(Data), esdb_nifs_lib:decompress_lz4_dirty(Data), erlang_decompress_lz4(Data)).
 
 nif_decompress_lz4(Data) ->
-    ?NIF(esdb_nifs_lib:decompress_lz4(Data), esdb_nifs_lib:decompress_lz4_dirty(Data), erlang_decompress_lz4(Data)).
+    ?NIF(?LARGE(Data), esdb_nifs_lib:decompress_lz4(Data), esdb_nifs_lib:decompress_lz4_dirty(Data), erlang_decompress_lz4(Data)).
 
 erlang_decompress_lz4(Data) -> not_available(Data).
 
@@ -106,6 +106,7 @@ compress_zstd(Data) -> compress_zstd(Data, ?ZSTD_LEVEL).
 -spec compress_zstd(binary(), integer()) -> result().
 compress_zstd(Data, Level) ->
     ?NATIVE(
+        ?LARGE(Data),
         esdb_nifs_lib:compress_zstd(Data, Level),
         esdb_nifs_lib:compress_zstd_dirty(Data, Level),
         erlang_compress_zstd(Data, Level)
@@ -114,6 +115,7 @@ compress_zstd(Data, Level) ->
 nif_compress_zstd(Data) -> nif_compress_zstd(Data, ?ZSTD_LEVEL).
 nif_compress_zstd(Data, Level) ->
     ?NIF(
+        ?LARGE(Data),
         esdb_nifs_lib:compress_zstd(Data, Level),
         esdb_nifs_lib:compress_zstd_dirty(Data, Level),
         erlang_compress_zstd(Data, Level)
@@ -129,13 +131,14 @@ erlang_compress_zstd(_, _) ->
 -spec decompress_zstd(binary()) -> result().
 decompress_zstd(Data) ->
     ?NATIVE(
+        ?LARGE(Data),
         esdb_nifs_lib:decompress_zstd(Data),
         esdb_nifs_lib:decompress_zstd_dirty(Data),
         erlang_decompress_zstd(Data)
     ).
 
 nif_decompress_zstd(Data) ->
-    ?NIF(esdb_nifs_lib:decompress_zstd(Data), esdb_nifs_lib:decompress_zstd_dirty(Data), erlang_decompress_zstd(Data)).
+    ?NIF(?LARGE(Data), esdb_nifs_lib:decompress_zstd(Data), esdb_nifs_lib:decompress_zstd_dirty(Data), erlang_decompress_zstd(Data)).
 
 erlang_decompress_zstd(Data) -> not_available(Data).
 

@@ -29,6 +29,7 @@ is_nif_loaded() -> esdb_nifs_lib:loaded().
 -spec verify_ed25519(binary(), binary(), binary()) -> boolean().
 verify_ed25519(Message, Signature, PublicKey) ->
     ?NATIVE(
+        ?LARGE(Message) orelse ?LARGE(Signature) orelse ?LARGE(PublicKey),
         esdb_nifs_lib:verify_ed25519(Message, Signature, PublicKey),
         esdb_nifs_lib:verify_ed25519_dirty(Message, Signature, PublicKey),
         erlang_verify_ed25519(Message, Signature, PublicKey)
@@ -36,6 +37,7 @@ verify_ed25519(Message, Signature, PublicKey) ->
 
 nif_verify_ed25519(Message, Signature, PublicKey) ->
     ?NIF(
+        ?LARGE(Message) orelse ?LARGE(Signature) orelse ?LARGE(PublicKey),
         esdb_nifs_lib:verify_ed25519(Message, Signature, PublicKey),
         esdb_nifs_lib:verify_ed25519_dirty(Message, Signature, PublicKey),
         erlang_verify_ed25519(Message, Signature, PublicKey)
@@ -59,10 +61,10 @@ erlang_verify_ed25519(_, _, _) ->
 
 -spec hash_sha256(binary()) -> <<_:256>>.
 hash_sha256(Data) ->
-    ?NATIVE(esdb_nifs_lib:hash_sha256(Data), esdb_nifs_lib:hash_sha256_dirty(Data), erlang_hash_sha256(Data)).
+    ?NATIVE(?LARGE(Data), esdb_nifs_lib:hash_sha256(Data), esdb_nifs_lib:hash_sha256_dirty(Data), erlang_hash_sha256(Data)).
 
 nif_hash_sha256(Data) ->
-    ?NIF(esdb_nifs_lib:hash_sha256(Data), esdb_nifs_lib:hash_sha256_dirty(Data), erlang_hash_sha256(Data)).
+    ?NIF(?LARGE(Data), esdb_nifs_lib:hash_sha256(Data), esdb_nifs_lib:hash_sha256_dirty(Data), erlang_hash_sha256(Data)).
 
 erlang_hash_sha256(Data) when is_binary(Data) -> crypto:hash(sha256, Data);
 erlang_hash_sha256(_) -> error(badarg).
@@ -71,6 +73,7 @@ erlang_hash_sha256(_) -> error(badarg).
 -spec hash_sha256_base64(binary()) -> binary().
 hash_sha256_base64(Data) ->
     ?NATIVE(
+        ?LARGE(Data),
         esdb_nifs_lib:hash_sha256_base64(Data),
         esdb_nifs_lib:hash_sha256_base64_dirty(Data),
         erlang_hash_sha256_base64(Data)
@@ -78,6 +81,7 @@ hash_sha256_base64(Data) ->
 
 nif_hash_sha256_base64(Data) ->
     ?NIF(
+        ?LARGE(Data),
         esdb_nifs_lib:hash_sha256_base64(Data),
         esdb_nifs_lib:hash_sha256_base64_dirty(Data),
         erlang_hash_sha256_base64(Data)
@@ -89,6 +93,7 @@ erlang_hash_sha256_base64(Data) -> erlang_base64_encode_urlsafe(erlang_hash_sha2
 -spec base64_encode_urlsafe(binary()) -> binary().
 base64_encode_urlsafe(Data) ->
     ?NATIVE(
+        ?LARGE(Data),
         esdb_nifs_lib:base64_encode(Data),
         esdb_nifs_lib:base64_encode_dirty(Data),
         erlang_base64_encode_urlsafe(Data)
@@ -96,6 +101,7 @@ base64_encode_urlsafe(Data) ->
 
 nif_base64_encode_urlsafe(Data) ->
     ?NIF(
+        ?LARGE(Data),
         esdb_nifs_lib:base64_encode(Data),
         esdb_nifs_lib:base64_encode_dirty(Data),
         erlang_base64_encode_urlsafe(Data)
@@ -108,6 +114,7 @@ erlang_base64_encode_urlsafe(_) -> error(badarg).
 -spec base64_decode_urlsafe(binary()) -> {ok, binary()} | {error, invalid_base64}.
 base64_decode_urlsafe(Text) ->
     ?NATIVE(
+        ?LARGE(Text),
         esdb_nifs_lib:base64_decode(Text),
         esdb_nifs_lib:base64_decode_dirty(Text),
         erlang_base64_decode_urlsafe(Text)
@@ -115,6 +122,7 @@ base64_decode_urlsafe(Text) ->
 
 nif_base64_decode_urlsafe(Text) ->
     ?NIF(
+        ?LARGE(Text),
         esdb_nifs_lib:base64_decode(Text),
         esdb_nifs_lib:base64_decode_dirty(Text),
         erlang_base64_decode_urlsafe(Text)
@@ -126,10 +134,10 @@ erlang_base64_decode_urlsafe(_) -> error(badarg).
 %% Equality in a time that depends on the lengths alone.
 -spec secure_compare(binary(), binary()) -> boolean().
 secure_compare(A, B) ->
-    ?NATIVE(esdb_nifs_lib:secure_compare(A, B), esdb_nifs_lib:secure_compare_dirty(A, B), erlang_secure_compare(A, B)).
+    ?NATIVE(?LARGE(A) orelse ?LARGE(B), esdb_nifs_lib:secure_compare(A, B), esdb_nifs_lib:secure_compare_dirty(A, B), erlang_secure_compare(A, B)).
 
 nif_secure_compare(A, B) ->
-    ?NIF(esdb_nifs_lib:secure_compare(A, B), esdb_nifs_lib:secure_compare_dirty(A, B), erlang_secure_compare(A, B)).
+    ?NIF(?LARGE(A) orelse ?LARGE(B), esdb_nifs_lib:secure_compare(A, B), esdb_nifs_lib:secure_compare_dirty(A, B), erlang_secure_compare(A, B)).
 
 erlang_secure_compare(A, B) when is_binary(A), is_binary(B), byte_size(A) =:= byte_size(B) ->
     crypto:hash_equals(A, B);
@@ -141,20 +149,20 @@ erlang_secure_compare(_, _) ->
 %% Base58 with the Bitcoin alphabet, as did:key uses it.
 -spec base58_encode(binary()) -> binary().
 base58_encode(Data) ->
-    ?NATIVE(esdb_nifs_lib:base58_encode(Data), esdb_nifs_lib:base58_encode_dirty(Data), erlang_base58_encode(Data)).
+    ?NATIVE(?LARGE(Data), esdb_nifs_lib:base58_encode(Data), esdb_nifs_lib:base58_encode_dirty(Data), erlang_base58_encode(Data)).
 
 nif_base58_encode(Data) ->
-    ?NIF(esdb_nifs_lib:base58_encode(Data), esdb_nifs_lib:base58_encode_dirty(Data), erlang_base58_encode(Data)).
+    ?NIF(?LARGE(Data), esdb_nifs_lib:base58_encode(Data), esdb_nifs_lib:base58_encode_dirty(Data), erlang_base58_encode(Data)).
 
 erlang_base58_encode(Data) when is_binary(Data) -> esdb_codec:base58_encode(Data);
 erlang_base58_encode(_) -> error(badarg).
 
 -spec base58_decode(binary()) -> {ok, binary()} | {error, invalid_base58}.
 base58_decode(Text) ->
-    ?NATIVE(esdb_nifs_lib:base58_decode(Text), esdb_nifs_lib:base58_decode_dirty(Text), erlang_base58_decode(Text)).
+    ?NATIVE(?LARGE(Text), esdb_nifs_lib:base58_decode(Text), esdb_nifs_lib:base58_decode_dirty(Text), erlang_base58_decode(Text)).
 
 nif_base58_decode(Text) ->
-    ?NIF(esdb_nifs_lib:base58_decode(Text), esdb_nifs_lib:base58_decode_dirty(Text), erlang_base58_decode(Text)).
+    ?NIF(?LARGE(Text), esdb_nifs_lib:base58_decode(Text), esdb_nifs_lib:base58_decode_dirty(Text), erlang_base58_decode(Text)).
 
 erlang_base58_decode(Text) when is_binary(Text) -> esdb_codec:base58_decode(Text);
 erlang_base58_decode(_) -> error(badarg).

@@ -47,12 +47,14 @@ is_nif_loaded() -> esdb_nifs_lib:loaded().
 -spec wildcard_to_regex(binary()) -> binary().
 wildcard_to_regex(Pattern) ->
     ?NATIVE(
+        ?LARGE(Pattern),
         esdb_nifs_lib:wildcard_to_regex(Pattern), esdb_nifs_lib:wildcard_to_regex_dirty(Pattern),
         erlang_wildcard_to_regex(Pattern)
     ).
 
 nif_wildcard_to_regex(Pattern) ->
     ?NIF(
+        ?LARGE(Pattern),
         esdb_nifs_lib:wildcard_to_regex(Pattern), esdb_nifs_lib:wildcard_to_regex_dirty(Pattern),
         erlang_wildcard_to_regex(Pattern)
     ).
@@ -64,12 +66,14 @@ erlang_wildcard_to_regex(_) -> error(badarg).
 -spec wildcard_match(binary(), binary()) -> boolean().
 wildcard_match(Text, Pattern) ->
     ?NATIVE(
+        ?LARGE(Text) orelse ?LARGE(Pattern),
         esdb_nifs_lib:wildcard_match(Text, Pattern), esdb_nifs_lib:wildcard_match_dirty(Text, Pattern),
         erlang_wildcard_match(Text, Pattern)
     ).
 
 nif_wildcard_match(Text, Pattern) ->
     ?NIF(
+        ?LARGE(Text) orelse ?LARGE(Pattern),
         esdb_nifs_lib:wildcard_match(Text, Pattern), esdb_nifs_lib:wildcard_match_dirty(Text, Pattern),
         erlang_wildcard_match(Text, Pattern)
     ).

@@ -34,12 +34,12 @@ xxhash64(Data) -> xxhash64(Data, 0).
 %% xxHash64 with a seed of at most 64 bits.
 -spec xxhash64(binary(), non_neg_integer()) -> non_neg_integer().
 xxhash64(Data, Seed) ->
-    ?NATIVE(esdb_nifs_lib:xxhash64(Data, Seed), esdb_nifs_lib:xxhash64_dirty(Data, Seed), erlang_xxhash64(Data, Seed)).
+    ?NATIVE(?LARGE(Data), esdb_nifs_lib:xxhash64(Data, Seed), esdb_nifs_lib:xxhash64_dirty(Data, Seed), erlang_xxhash64(Data, Seed)).
 
 nif_xxhash64(Data) -> nif_xxhash64(Data, 0).
 nif_xxhash64_seed(Data, Seed) -> nif_xxhash64(Data, Seed).
 nif_xxhash64(Data, Seed) ->
-    ?NIF(esdb_nifs_lib:xxhash64(Data, Seed), esdb_nifs_lib:xxhash64_dirty(Data, Seed), erlang_xxhash64(Data, Seed)).
+    ?NIF(?LARGE(Data), esdb_nifs_lib:xxhash64(Data, Seed), esdb_nifs_lib:xxhash64_dirty(Data, Seed), erlang_xxhash64(Data, Seed)).
 
 erlang_xxhash64(Data) -> erlang_xxhash64(Data, 0).
 erlang_xxhash64(Data, Seed) when is_binary(Data), is_integer(Seed), Seed >= 0, Seed < 1 bsl 64 ->
@@ -50,10 +50,10 @@ erlang_xxhash64(_, _) ->
 %% XXH3, 64 bits.
 -spec xxhash3(binary()) -> non_neg_integer().
 xxhash3(Data) ->
-    ?NATIVE(esdb_nifs_lib:xxhash3(Data), esdb_nifs_lib:xxhash3_dirty(Data), erlang_xxhash3(Data)).
+    ?NATIVE(?LARGE(Data), esdb_nifs_lib:xxhash3(Data), esdb_nifs_lib:xxhash3_dirty(Data), erlang_xxhash3(Data)).
 
 nif_xxhash3(Data) ->
-    ?NIF(esdb_nifs_lib:xxhash3(Data), esdb_nifs_lib:xxhash3_dirty(Data), erlang_xxhash3(Data)).
+    ?NIF(?LARGE(Data), esdb_nifs_lib:xxhash3(Data), esdb_nifs_lib:xxhash3_dirty(Data), erlang_xxhash3(Data)).
 
 erlang_xxhash3(Data) when is_binary(Data) -> esdb_xxhash:xxh3(Data);
 erlang_xxhash3(_) -> error(badarg).
@@ -61,10 +61,10 @@ erlang_xxhash3(_) -> error(badarg).
 %% FNV-1a, 64 bits.
 -spec fnv1a(binary()) -> non_neg_integer().
 fnv1a(Data) ->
-    ?NATIVE(esdb_nifs_lib:fnv1a(Data), esdb_nifs_lib:fnv1a_dirty(Data), erlang_fnv1a(Data)).
+    ?NATIVE(?LARGE(Data), esdb_nifs_lib:fnv1a(Data), esdb_nifs_lib:fnv1a_dirty(Data), erlang_fnv1a(Data)).
 
 nif_fnv1a(Data) ->
-    ?NIF(esdb_nifs_lib:fnv1a(Data), esdb_nifs_lib:fnv1a_dirty(Data), erlang_fnv1a(Data)).
+    ?NIF(?LARGE(Data), esdb_nifs_lib:fnv1a(Data), esdb_nifs_lib:fnv1a_dirty(Data), erlang_fnv1a(Data)).
 
 erlang_fnv1a(Data) when is_binary(Data) -> fnv1a(Data, 16#cbf29ce484222325);
 erlang_fnv1a(_) -> error(badarg).
@@ -78,6 +78,7 @@ fnv1a(<<>>, Hash) ->
 -spec partition_hash(binary(), pos_integer()) -> non_neg_integer().
 partition_hash(Data, Partitions) ->
     ?NATIVE(
+        ?LARGE(Data),
         esdb_nifs_lib:partition_hash(Data, Partitions),
         esdb_nifs_lib:partition_hash_dirty(Data, Partitions),
         erlang_partition_hash(Data, Partitions)
@@ -85,6 +86,7 @@ partition_hash(Data, Partitions) ->
 
 nif_partition_hash(Data, Partitions) ->
     ?NIF(
+        ?LARGE(Data),
         esdb_nifs_lib:partition_hash(Data, Partitions),
         esdb_nifs_lib:partition_hash_dirty(Data, Partitions),
         erlang_partition_hash(Data, Partitions)
@@ -120,6 +122,7 @@ erlang_partition_hash_batch(_, _) ->
 -spec stream_partition(binary(), binary(), pos_integer()) -> non_neg_integer().
 stream_partition(StoreId, StreamId, Partitions) ->
     ?NATIVE(
+        ?LARGE(StoreId) orelse ?LARGE(StreamId),
         esdb_nifs_lib:stream_partition(StoreId, StreamId, Partitions),
         esdb_nifs_lib:stream_partition_dirty(StoreId, StreamId, Partitions),
         erlang_stream_partition(StoreId, StreamId, Partitions)
@@ -127,6 +130,7 @@ stream_partition(StoreId, StreamId, Partitions) ->
 
 nif_stream_partition(StoreId, StreamId, Partitions) ->
     ?NIF(
+        ?LARGE(StoreId) orelse ?LARGE(StreamId),
         esdb_nifs_lib:stream_partition(StoreId, StreamId, Partitions),
         esdb_nifs_lib:stream_partition_dirty(StoreId, StreamId, Partitions),
         erlang_stream_partition(StoreId, StreamId, Partitions)

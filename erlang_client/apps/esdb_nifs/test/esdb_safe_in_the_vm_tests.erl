@@ -35,6 +35,105 @@ long_work_is_handed_over_test_() ->
         ]
     end}]).
 
+%% Little work that hides behind few elements: what is compared, hashed or copied counts by its size.
+large_terms_are_handed_over_test_() ->
+    loaded([{timeout, 60, fun() ->
+        Large = binary:copy(<<"x">>, 1 bsl 22),
+        Other = binary:copy(Large),
+        Events = lists:duplicate(1000, #{a => Other}),
+        Keys = maps:from_list([{<<(binary:copy(<<"k">>, 150000))/binary, I:32>>, 1} || I <- lists:seq(1, 40)]),
+        Hashed = lists:duplicate(100, maps:from_list([{I, I} || I <- lists:seq(1, 40)])),
+        [
+            ?assertEqual({Name, dirty}, {Name, apply(esdb_nifs_lib, Name, Args)})
+         || {Name, Args} <- [
+                {filter_count, [Events | parts({'and', [{eq, a, Large}, {eq, a, Large}]})]},
+                {filter_count, [Events | parts({'and', [{in, a, [Large]}, {in, a, [1, Large]}]})]},
+                {filter_count, [Hashed | parts({'or', [{exists, Large}, {exists, Large}]})]},
+                {filter_count, [[#{a => 0}] | parts({'or', [{eq, a, I} || I <- lists:seq(1, 100000)]})]},
+                {filter_count, [[] | parts({'or', [{wildcard, a, integer_to_binary(I)} || I <- lists:seq(1, 100000)]})]},
+                {count_where, [Events, a, Large]}, {count_where, [Hashed, Large, 1]}, {sum_field, [Hashed, Large]},
+                {aggregate_events, [[Keys], #{}, true]}, {aggregate_events, [[], Keys, true]}, {finalize, [Keys]},
+                {merge_tagged_batch, [maps:to_list(Keys), #{}]},
+                {decompress_zstd, [empty_blocks()]}
+            ]
+        ],
+        %% Comparing terms of any depth is the twin's.
+        Deep = [lists:seq(1, 1000)],
+        ?assertEqual(twin, esdb_nifs_lib:count_where([#{a => Deep}], a, Deep)),
+        %% So is what would hold even a dirty scheduler for seconds.
+        Slow = <<"*", (binary:part(Large, 0, 10000))/binary, "?y*">>,
+        ?assertEqual(twin, esdb_nifs_lib:wildcard_match_dirty(Large, Slow)),
+        ?assertEqual(false, esdb_nifs_lib:wildcard_match_dirty(Large, <<"*", (binary:part(Large, 0, 10000))/binary, "y*">>))
+    end}]).
+
+parts(Predicate) ->
+    {ok, {_, _, Constants, Program}} = esdb_filter_nif:compile_predicate(Predicate),
+    [Program, Constants].
+
+%% A frame without content size: thirty million bytes of blocks without content.
+empty_blocks() ->
+    <<16#FD2FB528:32/little, 2#00000000, 0, (binary:copy(<<0, 0, 0>>, 10000000))/binary, 1, 0, 0>>.
+
+%% The emulator itself says whether a scheduler was held. Another program may have had the processor meanwhile: each
+%% call is tried five times.
+no_scheduler_is_held_test_() ->
+    Shifted = fun() -> shifted(binary:copy(<<"x">>, 1 bsl 25)) end,
+    loaded([
+        {lists:concat([Name]), {timeout, 60, fun() -> ?assert(lists:any(fun(_) -> unheld(Module, Name, Make) end, lists:seq(1, 5))) end}}
+     || {Module, Name, Make} <- [
+            {esdb_archive_nif, decompress, fun() -> [empty_blocks()] end},
+            {esdb_aggregate_nif, nif_sum_field, fun() -> [lists:duplicate(1000, list_to_tuple([event | lists:duplicate(1000000, x)])), a] end},
+            {esdb_filter_nif, filter_events, fun() ->
+                {ok, Many} = esdb_filter_nif:compile_predicate({'or', [{eq, a, I} || I <- lists:seq(1, 300000)]}),
+                [[#{a => 1}], Many]
+            end},
+            {esdb_hash_nif, xxhash64, fun() -> [Shifted(), 0] end},
+            {esdb_hash_nif, xxhash3, fun() -> [Shifted()] end},
+            {esdb_hash_nif, fnv1a, fun() -> [Shifted()] end},
+            {esdb_hash_nif, partition_hash, fun() -> [Shifted(), 9] end},
+            {esdb_hash_nif, stream_partition, fun() -> [<<"s">>, Shifted(), 9] end},
+            {esdb_hash_nif, stream_partition, fun() -> [Shifted(), <<"s">>, 9] end},
+            {esdb_crypto_nif, hash_sha256, fun() -> [Shifted()] end},
+            {esdb_crypto_nif, hash_sha256_base64, fun() -> [Shifted()] end},
+            {esdb_crypto_nif, base64_encode_urlsafe, fun() -> [Shifted()] end},
+            {esdb_crypto_nif, base64_decode_urlsafe, fun() -> [Shifted()] end},
+            {esdb_crypto_nif, secure_compare, fun() -> [Shifted(), Shifted()] end},
+            {esdb_crypto_nif, verify_ed25519, fun() -> [Shifted(), <<0:512>>, <<1:256>>] end},
+            {esdb_archive_nif, compress_zstd, fun() -> [Shifted(), 1] end},
+            {esdb_archive_nif, compress_lz4, fun() -> [Shifted()] end},
+            {esdb_archive_nif, decompress_zstd, fun() -> [Shifted()] end},
+            {esdb_archive_nif, decompress_lz4, fun() -> [Shifted()] end},
+            {esdb_filter_nif, wildcard_match, fun() -> [Shifted(), <<"*y*">>] end},
+            {esdb_filter_nif, wildcard_to_regex, fun() -> [Shifted()] end}
+        ]
+    ]).
+
+%% The same bytes, not at the start of a byte: the emulator copies them before a library can look at them.
+shifted(Bytes) ->
+    Size = byte_size(Bytes),
+    <<_:3, Shifted:Size/binary, _/bits>> = <<0:3, Bytes/binary, 0:5>>,
+    Shifted.
+
+%% Whether the call did not hold a scheduler for 8 ms. (What is meant is 1 ms: a busy machine needs a distance.)
+unheld(Module, Name, Make) ->
+    in_process(fun() ->
+        Self = self(),
+        {Worker, Monitor} = spawn_monitor(fun() ->
+            Args = Make(),
+            Self ! made,
+            receive go -> ok end,
+            _ = apply(Module, Name, Args),
+            %% What a process did last before its end is not looked at.
+            erlang:yield()
+        end),
+        receive made -> ok end,
+        _ = erlang:system_monitor(Self, [{long_schedule, 8}]),
+        Worker ! go,
+        receive {'DOWN', Monitor, process, Worker, normal} -> ok end,
+        _ = erlang:system_monitor(undefined),
+        receive {monitor, Worker, long_schedule, _} -> exit(held) after 0 -> ok end
+    end) =:= normal.
+
 %% Archives whose headers promise more than they hold, or hold more than may come out.
 bombs_are_refused_test_() ->
     loaded([{timeout, 60, fun() ->
@@ -78,9 +177,9 @@ flat_memory(Calls) ->
             rand:seed(exsss, {1, 2, 3}),
             Inputs = list_to_tuple([Gen() || _ <- lists:seq(1, 200)]),
             Nif = list_to_atom("nif_" ++ atom_to_list(Name)),
-            in_process(fun() -> call(Warm, Module, Nif, Inputs) end),
+            normal = in_process(fun() -> call(Warm, Module, Nif, Inputs) end),
             Before = resident(),
-            in_process(fun() -> call(Calls, Module, Nif, Inputs) end),
+            normal = in_process(fun() -> call(Calls, Module, Nif, Inputs) end),
             Grown = resident() - Before,
             %% A leak of 32 bytes in each of the calls would show; the allocators keep some megabytes back.
             ?assert(Grown < 16 bsl 20 + 32 * Calls div 4, {Module, Name, length(element(1, Inputs)), grown, Grown})
@@ -95,7 +194,7 @@ call(N, Module, Name, Inputs) ->
 
 in_process(Fun) ->
     {Pid, Monitor} = spawn_monitor(Fun),
-    receive {'DOWN', Monitor, process, Pid, Reason} -> ?assertEqual(normal, Reason) end.
+    receive {'DOWN', Monitor, process, Pid, Reason} -> Reason end.
 
 %% What the operating system counts for this process: the memory of the library is not the emulator's to count.
 resident() ->
@@ -126,6 +225,60 @@ reload_test_() ->
          || _ <- lists:seq(1, 20)
         ]
     end]).
+
+%% Programs are made, used and freed by many while versions come and go: none is made of a type that is not there yet,
+%% or no longer.
+programs_while_versions_change_test_() ->
+    loaded([{timeout, 60, fun() ->
+        Workers = [spawn_monitor(fun compile_for_ever/0) || _ <- [1, 2]],
+        [
+            begin
+                code:purge(esdb_nifs_lib),
+                ?assertEqual({module, esdb_nifs_lib}, code:load_file(esdb_nifs_lib))
+            end
+         || _ <- lists:seq(1, 15)
+        ],
+        [begin exit(Pid, kill), receive {'DOWN', Ref, process, Pid, Reason} -> ?assertEqual(killed, Reason) end end || {Pid, Ref} <- Workers]
+    end}]).
+
+compile_for_ever() ->
+    {ok, Compiled} = esdb_filter_nif:compile_predicate({'and', [{gt, a, 1}, {lt, a, 9}]}),
+    [#{a := 5}] = esdb_filter_nif:filter_events([#{a => 1}, #{a => 5}], Compiled),
+    compile_for_ever().
+
+%% A library that is not what was built never comes into the emulator: one that is cut short would end it.
+damaged_libraries_are_not_loaded_test_() ->
+    loaded([{timeout, 60, fun() ->
+        {loaded, File} = esdb_nifs_lib:status(),
+        {ok, Library} = file:read_file(File),
+        {ok, Sum} = file:read_file(File ++ ".sha256"),
+        Half = binary:part(Library, 0, byte_size(Library) div 2),
+        [
+            ?assertEqual({What, Expected}, {What, loading(Content)})
+         || {What, Content, Expected} <- [
+                {whole, [{"", Library}, {".sha256", Sum}], loaded},
+                {half, [{"", Half}, {".sha256", Sum}], bad_checksum},
+                {half_alone, [{"", Half}], no_checksum},
+                {whole_alone, [{"", Library}], no_checksum},
+                {short_sum, [{"", Library}, {".sha256", <<"abc">>}], bad_checksum},
+                {none, [], no_library}
+            ]
+        ]
+    end}]).
+
+%% What an emulator of its own says about a library with these files.
+loading(Files) ->
+    Dir = string:trim(os:cmd("mktemp -d")),
+    Ebin = filename:dirname(code:which(esdb_nifs_lib)),
+    try
+        os:cmd("mkdir " ++ Dir ++ "/esdb_nifs " ++ Dir ++ "/esdb_nifs/priv; cp -rL " ++ Ebin ++ " " ++ Dir ++ "/esdb_nifs/ebin"),
+        [ok = file:write_file(Dir ++ "/esdb_nifs/priv/esdb_nifs.so" ++ Suffix, Content) || {Suffix, Content} <- Files],
+        Say = "S = case esdb_nifs_lib:status() of {loaded, _} -> loaded; {_, {R, _}} -> R; {_, R} -> R end, "
+            "8696274497037089104 = esdb_hash_nif:xxhash3(<<97, 98, 99>>), io:format(\"~s\", [S]), halt().",
+        list_to_atom(os:cmd("erl -noinput -pa " ++ Dir ++ "/esdb_nifs/ebin -eval '" ++ Say ++ "'"))
+    after
+        os:cmd("rm -rf " ++ Dir)
+    end.
 
 %% Every function of the library has a stub: one without would make the whole library fail to load.
 stubs_test() ->

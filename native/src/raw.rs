@@ -1,0 +1,149 @@
+//! The C interface where rustler's safe one is not enough: elements of a tuple without copying it, and a resource
+//! whose type belongs to one load of the library.
+//!
+//! rustler keeps the type of a resource in a table that is shared by all loads of a file, and writes to it while
+//! calls of the version before are reading it: a program made in that moment is of a type that is not there yet.
+//! Here the type is the private data of its load: a call sees that of its own version and no other.
+#![allow(
+    unsafe_code,
+    reason = "the C interface of the emulator; each block says why it is sound"
+)]
+
+use crate::predicate::Program;
+use rustler::codegen_runtime::{ErlNifEnv, ErlNifTerm, c_int, c_void};
+use rustler::sys::{
+    ErlNifResourceFlags, ErlNifResourceType, ErlNifResourceTypeInit, enif_alloc_resource,
+    enif_get_resource, enif_get_tuple, enif_init_resource_type, enif_make_resource, enif_priv_data,
+    enif_release_resource,
+};
+use rustler::{Env, Term};
+use std::ffi::CStr;
+use std::ptr;
+
+/// The elements of a tuple, where the emulator has them.
+#[derive(Clone, Copy)]
+pub struct Elements<'a> {
+    env: Env<'a>,
+    terms: &'a [ErlNifTerm],
+}
+
+impl<'a> Elements<'a> {
+    /// Those of `tuple`; `None` when it is none.
+    #[inline]
+    pub fn of(tuple: Term<'a>) -> Option<Self> {
+        let env = tuple.get_env();
+        let (mut arity, mut first) = (0, ptr::null());
+        // SAFETY: the term belongs to the environment.
+        let found =
+            unsafe { enif_get_tuple(env.as_c_arg(), tuple.as_c_arg(), &mut arity, &mut first) };
+        let length = usize::try_from(arity).ok().filter(|_| found != 0)?;
+        let terms = match length {
+            0 => &[],
+            // SAFETY: the emulator says where `length` terms are. Nothing moves or frees them before the call ends,
+            // which is when 'a ends.
+            _ => unsafe { std::slice::from_raw_parts(first, length) },
+        };
+        Some(Elements { env, terms })
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// The element at `index`, from 0.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Term<'a>> {
+        // SAFETY: the term comes out of a tuple of this environment.
+        let term = |word: &ErlNifTerm| unsafe { Term::new(self.env, *word) };
+        self.terms.get(index).map(term)
+    }
+
+    /// Both elements of a pair.
+    #[inline]
+    pub fn pair(&self) -> Option<(Term<'a>, Term<'a>)> {
+        match self.terms {
+            // SAFETY: the terms come out of a tuple of this environment.
+            [a, b] => unsafe { Some((Term::new(self.env, *a), Term::new(self.env, *b))) },
+            _ => None,
+        }
+    }
+}
+
+/// What the emulator calls when the last reference to a program is gone.
+unsafe extern "C" fn free_program(_env: *mut ErlNifEnv, object: *mut c_void) {
+    // SAFETY: `object` was written by `make_program`, and nobody reads it any more.
+    unsafe { ptr::drop_in_place(object.cast::<Program>()) };
+}
+
+/// Makes the type of programs for this load and puts it where [`make_program`] finds it; 0 when that went well, as
+/// the emulator wants it.
+///
+/// # Safety
+/// `env` and `data` must be those of a `load` or `upgrade` callback.
+pub unsafe fn open_type(env: *mut ErlNifEnv, data: *mut *mut c_void, name: &CStr) -> c_int {
+    // The field is typed as a pointer to the function pointer, and read as the function pointer.
+    let init = ErlNifResourceTypeInit {
+        dtor: free_program as *const _,
+        stop: ptr::null(),
+        down: ptr::null(),
+        members: 1,
+        dyncall: ptr::null(),
+    };
+    let mut tried = ErlNifResourceFlags::ERL_NIF_RT_CREATE;
+    // SAFETY: the caller gives an environment in which types can be made; the emulator copies name and callbacks.
+    let opened = unsafe {
+        enif_init_resource_type(
+            env,
+            name.as_ptr(),
+            &init,
+            ErlNifResourceFlags::ERL_NIF_RT_CREATE,
+            &mut tried,
+        )
+    };
+    if opened.is_null() {
+        return 1;
+    }
+    // SAFETY: the caller gives the place for the private data of this load.
+    unsafe { *data = opened.cast_mut().cast() };
+    0
+}
+
+/// The type that [`open_type`] made for the load that `env` is a call of.
+fn program_type(env: Env<'_>) -> *const ErlNifResourceType {
+    // SAFETY: `env` is a valid environment.
+    unsafe { enif_priv_data(env.as_c_arg()) }.cast::<ErlNifResourceType>()
+}
+
+/// A reference to `program`, which the emulator frees with the last copy of the reference.
+pub fn make_program<'a>(env: Env<'a>, program: Program) -> Term<'a> {
+    // The emulator aligns resources for every C type.
+    const { assert!(align_of::<Program>() <= 8) };
+    // SAFETY: the memory has the size and alignment of a program and is written before anybody can see it. The
+    // reference made from it keeps it when the one of its making is given back.
+    unsafe {
+        let object = enif_alloc_resource(program_type(env), size_of::<Program>());
+        object.cast::<Program>().write(program);
+        let reference = enif_make_resource(env.as_c_arg(), object);
+        enif_release_resource(object);
+        Term::new(env, reference)
+    }
+}
+
+/// The program that `term` refers to; `None` when it is none, or one of another version of the library.
+pub fn program<'a>(term: Term<'a>) -> Option<&'a Program> {
+    let env = term.get_env();
+    let mut object: *const c_void = ptr::null();
+    // SAFETY: an object of this type is a program. The reference, which belongs to the caller, keeps it until the
+    // call ends, which is when 'a ends.
+    unsafe {
+        let found = enif_get_resource(
+            env.as_c_arg(),
+            term.as_c_arg(),
+            program_type(env),
+            &mut object,
+        );
+        (found != 0).then(|| &*object.cast::<Program>())
+    }
+}
