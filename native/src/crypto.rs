@@ -106,15 +106,17 @@ fn short<'a>(budget: &mut Budget, term: Term<'a>) -> Result<&'a [u8], Stop> {
 
 /// `base58_encode(Data)`.
 pub fn base58_encode<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> Run<'a> {
-    Ok(binary(env, &base58::encode(short(budget, data)?)))
+    Ok(base58::encode(short(budget, data)?, |text| {
+        binary(env, text)
+    }))
 }
 
 /// `base58_decode(Text)`.
 pub fn base58_decode<'a>(env: Env<'a>, budget: &mut Budget, text: Term<'a>) -> Run<'a> {
-    Ok(match base58::decode(short(budget, text)?) {
-        Some(data) => (ok(), binary(env, &data)).encode(env),
-        None => (error(), invalid_base58()).encode(env),
-    })
+    let decoded = base58::decode(short(budget, text)?, |data| {
+        (ok(), binary(env, data)).encode(env)
+    });
+    Ok(decoded.unwrap_or_else(|| (error(), invalid_base58()).encode(env)))
 }
 
 /// `match_resource_pattern(Pattern, Resource)`: equal, or a pattern that ends in `*` and whose rest is a prefix.
