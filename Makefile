@@ -31,7 +31,7 @@ torture: setup build  ## kill -9 under load, 100 times in a row; then the engine
 fuzz:  ## fuzz each target for a million executions; needs cargo-fuzz and the nightly toolchain
 	tests/fuzz/run
 
-lint:  ## formatting and clippy, warnings as errors
+lint:  ## formatting, clippy, xref and dialyzer, warnings as errors
 	tests/bin/lint
 
 fmt:  ## format the Rust sources
