@@ -54,7 +54,8 @@ impl Table {
             self.count += 1;
         }
         if self.count * 2 > self.places.len() {
-            let mut larger = Table::with_capacity(self.places.len());
+            // Fourfold: few keys are moved more than once.
+            let mut larger = Table::with_capacity(self.places.len() * 2);
             for (_, index) in self.places.iter().filter(|(_, index)| *index != EMPTY) {
                 let hash = hash_of(*index);
                 if let Err(place) = larger.find(hash, |_| false)

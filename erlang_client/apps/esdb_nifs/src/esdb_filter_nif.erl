@@ -29,11 +29,11 @@
 
 -type event() :: map() | tuple().
 
-%% The library for predicates that are worth a call, the twin for the others.
--define(BY_PREDICATE(Short, Dirty, Twin),
+%% The library for predicates that are worth a call; for the others what the twin does with the checked Source.
+-define(BY_PREDICATE(Short, Dirty, Twin, Checked),
     case esdb_predicate:worthwhile(Predicate) of
-        {Program, Constants} -> ?NATIVE(Short, Dirty, Twin);
-        twin -> Twin
+        {twin, Source} -> Checked;
+        {Program, Constants} -> ?NATIVE(Short, Dirty, Twin)
     end
 ).
 
@@ -267,7 +267,8 @@ filter_events(Events, Predicate) ->
     ?BY_PREDICATE(
         esdb_nifs_lib:filter_events(Events, Program, Constants),
         esdb_nifs_lib:filter_events_dirty(Events, Program, Constants),
-        erlang_filter_events(Events, Predicate)
+        erlang_filter_events(Events, Predicate),
+        esdb_select:select_events(Source, Events)
     ).
 
 nif_filter_events(Events, Predicate) ->
@@ -286,7 +287,8 @@ filter_count(Events, Predicate) ->
     ?BY_PREDICATE(
         esdb_nifs_lib:filter_count(Events, Program, Constants),
         esdb_nifs_lib:filter_count_dirty(Events, Program, Constants),
-        erlang_filter_count(Events, Predicate)
+        erlang_filter_count(Events, Predicate),
+        length(esdb_select:select_events(Source, Events))
     ).
 
 nif_filter_count(Events, Predicate) ->
@@ -305,7 +307,8 @@ partition_events(Events, Predicate) ->
     ?BY_PREDICATE(
         esdb_nifs_lib:partition_events(Events, Program, Constants),
         esdb_nifs_lib:partition_events_dirty(Events, Program, Constants),
-        erlang_partition_events(Events, Predicate)
+        erlang_partition_events(Events, Predicate),
+        esdb_select:partition(Source, Events, [], [])
     ).
 
 nif_partition_events(Events, Predicate) ->
@@ -324,7 +327,8 @@ first_match(Events, Predicate) ->
     ?BY_PREDICATE(
         esdb_nifs_lib:first_match(Events, Program, Constants),
         esdb_nifs_lib:first_match_dirty(Events, Program, Constants),
-        erlang_first_match(Events, Predicate)
+        erlang_first_match(Events, Predicate),
+        esdb_select:first(Source, Events)
     ).
 
 nif_first_match(Events, Predicate) ->
@@ -343,7 +347,8 @@ find_all(Events, Predicate) ->
     ?BY_PREDICATE(
         esdb_nifs_lib:find_all(Events, Program, Constants),
         esdb_nifs_lib:find_all_dirty(Events, Program, Constants),
-        erlang_find_all(Events, Predicate)
+        erlang_find_all(Events, Predicate),
+        esdb_select:find(Source, Events, 0)
     ).
 
 nif_find_all(Events, Predicate) ->
@@ -362,7 +367,8 @@ any_match(Events, Predicate) ->
     ?BY_PREDICATE(
         esdb_nifs_lib:any_match(Events, Program, Constants),
         esdb_nifs_lib:any_match_dirty(Events, Program, Constants),
-        erlang_any_match(Events, Predicate)
+        erlang_any_match(Events, Predicate),
+        esdb_select:first(Source, Events) =/= not_found
     ).
 
 nif_any_match(Events, Predicate) ->
@@ -381,7 +387,8 @@ all_match(Events, Predicate) ->
     ?BY_PREDICATE(
         esdb_nifs_lib:all_match(Events, Program, Constants),
         esdb_nifs_lib:all_match_dirty(Events, Program, Constants),
-        erlang_all_match(Events, Predicate)
+        erlang_all_match(Events, Predicate),
+        esdb_select:first({'not', Source}, Events) =:= not_found
     ).
 
 nif_all_match(Events, Predicate) ->

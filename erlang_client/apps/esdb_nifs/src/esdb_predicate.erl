@@ -70,28 +70,29 @@ source(Predicate) ->
 
 %% Program and constants for the library; a plain predicate is compiled for this call.
 -spec parts(term()) -> {term(), term()}.
-parts({esdb_predicate, _, Constants, Program}) -> {Program, Constants};
+parts({esdb_predicate, _, Constants, Program}) when is_tuple(Constants) -> {Program, Constants};
 parts(Predicate) ->
     case compile(Predicate) of
         {ok, {esdb_predicate, _, Constants, Program}} -> {Program, Constants};
         {error, _} -> {undefined, {}}
     end.
 
-%% The same, unless the twin is the faster: one comparison costs it less than reading a field costs the library.
--spec worthwhile(term()) -> {term(), term()} | twin.
-worthwhile({esdb_predicate, Source, Constants, Program}) ->
+%% The same; or the checked source, where the twin is the faster: one comparison costs it less than reading a field costs
+%% the library.
+-spec worthwhile(term()) -> {term(), term()} | {twin, predicate()}.
+worthwhile({esdb_predicate, Source, Constants, Program}) when is_tuple(Constants) ->
     case is_cheap(Source) of
-        true -> twin;
+        true -> {twin, Source};
         false -> {Program, Constants}
     end;
 worthwhile(Predicate) ->
     case is_cheap(Predicate) of
-        true -> twin;
+        true -> {twin, Predicate};
         false -> parts(Predicate)
     end.
 
-is_cheap({Op, _, _}) -> Op =:= eq orelse Op =:= ne orelse ?IS_ORDER_OP(Op);
-is_cheap({exists, _}) -> true;
+is_cheap({Op, Field, _}) when Op =:= eq; Op =:= ne; ?IS_ORDER(Op) -> is_field(Field);
+is_cheap({exists, Field}) -> is_field(Field);
 is_cheap(Other) -> is_boolean(Other).
 
 %% A list of predicates still to check, so that depth costs heap and not more.
