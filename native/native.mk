@@ -15,8 +15,8 @@ test-nifs: native  ## the NIF library against its Erlang twins, with it and with
 bench-nifs: native  ## each function: library, twin, OTP's own; ONLY=word for some of them
 	$(call NIFS_ERL,bench) 'esdb_nifs_bench:main(string:lexemes("$(ONLY)", " ")), halt().'
 
-torture-nifs: native  ## ten million calls of each function, with flat memory; CALLS=n for another number
-	$(call NIFS_ERL,test) 'esdb_safe_in_the_vm_tests:flat_memory($(or $(CALLS),10000000)), io:format("flat~n"), halt().'
+torture-nifs: native  ## ten million calls of each function, with flat memory; CALLS=n, and SECONDS=n at most for each
+	$(call NIFS_ERL,test) 'esdb_safe_in_the_vm_tests:torture($(or $(CALLS),10000000), $(or $(SECONDS),600)), halt().'
 
 dist-nifs: native  ## the library for this platform, with its checksum, into priv/<triple>/
 	sh $(NIFS)/dist_nifs.sh

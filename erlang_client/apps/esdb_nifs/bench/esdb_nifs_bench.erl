@@ -5,13 +5,13 @@
 -module(esdb_nifs_bench).
 -export([main/1]).
 
--define(ROUNDS, 7).
+-define(ROUNDS, 15).
 %% One round of one candidate takes about this long.
 -define(ROUND_US, 2000).
 
 main(Args) ->
     {loaded, File} = esdb_nifs_lib:status(),
-    io:format("OTP ~s, ~s~nmedian of ~b rounds, microseconds per call; x = times faster than the twin~n~n", [
+    io:format("OTP ~s, ~s~nfastest of ~b rounds, microseconds per call; x = times faster than the twin~n~n", [
         erlang:system_info(otp_release), filename:basename(File), ?ROUNDS
     ]),
     io:format("~-28s ~-22s ~11s ~11s ~11s ~11s ~8s ~8s~n", [
@@ -77,13 +77,14 @@ measure(Timed) ->
         [{Which, time(Run, Count)} || {Which, {Run, Count, Limit}} <- lists:enumerate(Plans), Round =< Limit]
      || Round <- lists:seq(1, Rounds)
     ],
-    [median([Us || {Other, Us} <- lists:append(Times), Other =:= Which]) || Which <- lists:seq(1, length(Timed))].
+    %% What else the machine does only ever adds to a time: the least is the nearest to the truth.
+    [lists:min([Us || {Other, Us} <- lists:append(Times), Other =:= Which]) || Which <- lists:seq(1, length(Timed))].
 
 plan(Run) ->
     _ = Run(1),
     case calibrate(Run, 1) of
-        {_, Us} when Us > 200000 -> {Run, 1, 1};
-        {_, Us} when Us > 20000 -> {Run, 1, 3};
+        {_, Us} when Us > 200000 -> {Run, 1, 3};
+        {_, Us} when Us > 20000 -> {Run, 1, 5};
         {Count, _} -> {Run, Count, ?ROUNDS}
     end.
 
@@ -101,8 +102,6 @@ time(Run, Count) ->
     Start = erlang:monotonic_time(),
     Run(Count),
     erlang:convert_time_unit(erlang:monotonic_time() - Start, native, nanosecond) / 1000 / Count.
-
-median(Times) -> lists:nth((length(Times) + 1) div 2, lists:sort(Times)).
 
 rows() ->
     lists:append([hashes(), crypto(), archives(), aggregates(), texts(), events(), graphs()]).

@@ -2,7 +2,7 @@
 %% and new versions load beside old ones.
 -module(esdb_safe_in_the_vm_tests).
 -include_lib("eunit/include/eunit.hrl").
--export([flat_memory/1]).
+-export([torture/2]).
 
 loaded(Tests) -> [Test || esdb_nifs_lib:loaded(), Test <- Tests].
 
@@ -165,32 +165,60 @@ a_deep_predicate_test_() ->
         ?assertEqual([#{a => 1}], esdb_filter_nif:erlang_filter_events([#{a => 1}, #{a => 2}], Compiled))
     end}.
 
-%% Calls over calls, with arguments good and bad: what the process tree of the system needs stays as it was.
+%% Calls over calls, with arguments good and bad: what the emulator takes of the machine stays as it was.
 flat_memory_test_() ->
-    loaded([{timeout, 100, fun() -> flat_memory(10000) end}]).
+    loaded([{timeout, 100, fun() -> [flat_memory(Function, 10000, infinity) || Function <- native_functions()] end}]).
 
-%% `make torture-nifs` calls this with 10,000,000.
-flat_memory(Calls) ->
-    Warm = min(Calls div 4, 2000),
+%% Those with twins, and those without.
+native_functions() ->
+    Frame = fun(Algorithm) -> {ok, Frame} = esdb_archive_nif:compress(esdb_gen:binary(), Algorithm), Frame end,
+    esdb_gen:functions() ++
+    [{esdb_filter_nif, compile_predicate, fun() -> [esdb_gen:predicate(3)] end}] ++
+    [{esdb_archive_nif, Name, Gen} || {Name, Gen} <- [
+        {compress_zstd, fun() -> [esdb_gen:binary(), esdb_gen:pick([1, 3, 5, 9])] end},
+        {decompress_zstd, fun() -> [esdb_gen:pick([Frame(zstd), Frame(zstd), esdb_gen:binary()])] end},
+        {compress_lz4, fun() -> [esdb_gen:binary()] end},
+        {decompress_lz4, fun() -> [esdb_gen:pick([Frame(lz4), Frame(lz4), esdb_gen:binary()])] end},
+        {compress_batch, fun() -> [[esdb_gen:binary(), esdb_gen:binary()]] end},
+        {compression_stats, fun() -> [esdb_gen:binary(), lz4] end}
+    ]].
+
+%% `make torture-nifs`: so many calls of each function, or as many as fit into so many seconds.
+torture(Calls, Seconds) ->
+    io:format("~-42s ~12s ~8s ~12s~n", ["function", "calls", "seconds", "grown, KiB"]),
     [
         begin
-            rand:seed(exsss, {1, 2, 3}),
-            Inputs = list_to_tuple([Gen() || _ <- lists:seq(1, 200)]),
-            Nif = list_to_atom("nif_" ++ atom_to_list(Name)),
-            normal = in_process(fun() -> call(Warm, Module, Nif, Inputs) end),
-            Before = resident(),
-            normal = in_process(fun() -> call(Calls, Module, Nif, Inputs) end),
-            Grown = resident() - Before,
-            %% A leak of 32 bytes in each of the calls would show; the allocators keep some megabytes back.
-            ?assert(Grown < 16 bsl 20 + 32 * Calls div 4, {Module, Name, length(element(1, Inputs)), grown, Grown})
+            {Done, Us, Grown} = flat_memory(Function, Calls, Seconds * 1000000),
+            Label = lists:concat([Module, ":", Name, "/", length(Gen())]),
+            io:format("~-42s ~12b ~8.1f ~12b~n", [Label, Done, Us / 1.0e6, Grown div 1024])
         end
-     || {Module, Name, Gen} <- esdb_gen:functions()
+     || {Module, Name, Gen} = Function <- native_functions()
     ].
 
-call(0, _, _, _) -> ok;
-call(N, Module, Name, Inputs) ->
+flat_memory({Module, Name, Gen}, Calls, Us) ->
+    rand:seed(exsss, {1, 2, 3}),
+    Inputs = list_to_tuple([Gen() || _ <- lists:seq(1, 200)]),
+    Nif = list_to_atom("nif_" ++ atom_to_list(Name)),
+    {done, _} = in_process(fun() -> exit({done, call(min(Calls div 4, 20000), Module, Nif, Inputs, infinity)}) end),
+    Before = resident(),
+    Start = erlang:monotonic_time(microsecond),
+    Until = case Us of infinity -> infinity; _ -> Start + Us end,
+    {done, Left} = in_process(fun() -> exit({done, call(Calls, Module, Nif, Inputs, Until)}) end),
+    Time = erlang:monotonic_time(microsecond) - Start,
+    Grown = resident() - Before,
+    %% The allocators keep some megabytes back.
+    ?assert(Grown < 32 bsl 20, {Module, Name, length(element(1, Inputs)), grown, Grown}),
+    {Calls - Left, Time, Grown}.
+
+%% How many calls were left when the time came. The clock is asked now and then.
+call(0, _, _, _, _) ->
+    0;
+call(N, Module, Name, Inputs, Until) ->
     try apply(Module, Name, element(N rem tuple_size(Inputs) + 1, Inputs)) catch error:_ -> ok end,
-    call(N - 1, Module, Name, Inputs).
+    case N band 16#FF =:= 0 andalso Until =/= infinity andalso erlang:monotonic_time(microsecond) > Until of
+        true -> N - 1;
+        false -> call(N - 1, Module, Name, Inputs, Until)
+    end.
 
 in_process(Fun) ->
     {Pid, Monitor} = spawn_monitor(Fun),
