@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")"
 native=../../../native
 if [ "${1:-}" != force ]; then
-    for library in priv/esdb_nifs.so priv/*/esdb_nifs.so; do
-        [ -e "$library" ] && exit 0
+    for checksum in priv/esdb_nifs.so.sha256 priv/*/esdb_nifs.so.sha256; do
+        [ -e "$checksum" ] && exit 0
     done
     { command -v cargo >/dev/null && [ -d "$native" ]; } || exit 0
 fi

@@ -6,6 +6,10 @@
 
 loaded(Tests) -> [Test || esdb_nifs_lib:loaded(), Test <- Tests].
 
+%% test_nifs.sh says which of the two it tests.
+the_library_that_is_tested_is_loaded_test() ->
+    [?assertMatch({loaded, _}, esdb_nifs_lib:status()) || os:getenv("ESDB_NIFS") =:= "on"].
+
 %% On an ordinary scheduler each function gives up long work instead of doing it.
 long_work_is_handed_over_test_() ->
     loaded([{timeout, 60, fun() ->
