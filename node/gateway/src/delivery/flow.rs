@@ -7,6 +7,7 @@ use super::batch::{Batch, Place, Room};
 use esdb_etf::{Map, Term, put};
 use esdb_subscription::group::WhenFull;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most events that may be asked to wait.
 const MAX_QUEUE: u64 = 100_000;
@@ -93,6 +94,59 @@ impl Flow {
 fn named(name: &str) -> Option<WhenFull> {
     let found = STRATEGIES.iter().find(|(known, _)| *known == name);
     found.map(|(_, strategy)| *strategy)
+}
+
+/// What is known of a flow that its subscriber controls.
+#[derive(Debug, Default)]
+pub(crate) struct FlowState {
+    demand: AtomicU64,
+    waiting: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl FlowState {
+    pub(super) fn ask(&self, events: u64) {
+        self.change_demand(|demand| demand.saturating_add(events));
+    }
+
+    /// So many of the events that were asked for have been sent.
+    pub(super) fn used(&self, events: u64) {
+        self.change_demand(|demand| demand.saturating_sub(events));
+    }
+
+    /// Another subscriber has asked for nothing yet.
+    pub(super) fn forget_demand(&self) {
+        self.change_demand(|_| 0);
+    }
+
+    fn change_demand(&self, change: impl Fn(u64) -> u64) {
+        let change = |demand| Some(change(demand));
+        let ordering = Ordering::AcqRel;
+        let _always = self
+            .demand
+            .fetch_update(ordering, Ordering::Acquire, change);
+    }
+
+    /// How many events the subscriber has asked for and not got.
+    pub(super) fn demand(&self) -> u64 {
+        self.demand.load(Ordering::Acquire)
+    }
+
+    /// Notes how many events wait, and how many more have been dropped.
+    pub(super) fn waits(&self, waiting: u64, dropped: u64) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+    }
+
+    /// How many events wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How many events were dropped since the server was started.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
 }
 
 /// Events that wait for room, or for demand.

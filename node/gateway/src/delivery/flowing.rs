@@ -23,11 +23,11 @@ impl Delivery {
         let (mut queue, mut live) = (Queue::new(flow, next), false);
         subscription.is_now(Condition::CatchingUp);
         if flow.pull {
-            self.tell(to, "subscription_demand", subscription.demand());
+            self.tell(to, "subscription_demand", subscription.flow.demand());
         }
         loop {
             self.send_queued(to, &mut queue, flow);
-            subscription.waits(queue.len() as u64, queue.dropped());
+            subscription.flow.waits(queue.len() as u64, queue.dropped());
             if let Some(waiting) = queue.warning() {
                 self.tell(to, "subscription_warning", waiting as u64);
             }
@@ -61,7 +61,7 @@ impl Delivery {
     fn send_queued(&self, to: &Subscriber<'_>, queue: &mut Queue, flow: Flow) {
         while queue.len() > 0 {
             let demand = match flow.pull {
-                true => usize::try_from(self.subscription.demand()).unwrap_or(usize::MAX),
+                true => usize::try_from(self.subscription.flow.demand()).unwrap_or(usize::MAX),
                 false => usize::MAX,
             };
             let room = self.subscription.room();
@@ -72,7 +72,7 @@ impl Delivery {
             let bytes = room.bytes.min(MESSAGE.bytes);
             let batch = queue.send(Room { events, bytes });
             if flow.pull {
-                self.subscription.used(batch.events.len() as u64);
+                self.subscription.flow.used(batch.events.len() as u64);
             }
             self.send(to, &batch);
         }

@@ -210,7 +210,7 @@ impl Subscriptions {
         definition.pool_size = wanted.pool_size;
         definition.flow = wanted.flow;
         if is_another {
-            known.forget_demand();
+            known.flow.forget_demand();
         }
         let bound = Arc::new(definition.clone());
         drop(definition);

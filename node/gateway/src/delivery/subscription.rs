@@ -6,6 +6,7 @@
 
 use super::batch::{Batch, Room};
 use super::definition::Definition;
+use super::flow::FlowState;
 use super::progress::Progress;
 use esdb_log::{Done, Replica, Ticket};
 use esdb_store::{RecordOp, Space, command};
@@ -38,16 +39,8 @@ pub(crate) struct Subscription {
     state: Mutex<State>,
     saved: Arc<Saved>,
     condition: Mutex<(Condition, Option<Instant>)>,
-    flow: FlowState,
-}
-
-/// What is known of a flow that its owner controls.
-#[derive(Debug, Default)]
-struct FlowState {
-    /// Events that the subscriber has asked for and not got.
-    demand: AtomicU64,
-    waiting: AtomicU64,
-    dropped: AtomicU64,
+    /// What its subscriber has asked for, and what waits, if it controls the flow.
+    pub(crate) flow: FlowState,
 }
 
 /// How a subscription is.
@@ -205,43 +198,8 @@ impl Subscription {
 
     /// The subscriber asks for so many more events.
     pub(crate) fn ask(&self, events: u64) {
-        let add = |demand: u64| Some(demand.saturating_add(events));
-        let _added = self
-            .flow
-            .demand
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+        self.flow.ask(events);
         self.changed.notify_one();
-    }
-
-    /// Another subscriber has asked for nothing yet.
-    pub(crate) fn forget_demand(&self) {
-        self.flow.demand.store(0, Ordering::Release);
-    }
-
-    /// How many events the subscriber has asked for and not got.
-    pub(crate) fn demand(&self) -> u64 {
-        self.flow.demand.load(Ordering::Acquire)
-    }
-
-    /// So many of the events that were asked for have been sent.
-    pub(crate) fn used(&self, events: u64) {
-        let used = |demand: u64| Some(demand.saturating_sub(events));
-        let _used = self
-            .flow
-            .demand
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, used);
-    }
-
-    /// Notes how many events wait, and how many more have been dropped.
-    pub(crate) fn waits(&self, waiting: u64, dropped: u64) {
-        self.flow.waiting.store(waiting, Ordering::Relaxed);
-        self.flow.dropped.fetch_add(dropped, Ordering::Relaxed);
-    }
-
-    /// How many events wait in its queue, and how many were dropped since the server was started.
-    pub(crate) fn queued(&self) -> (u64, u64) {
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (of(&self.flow.waiting), of(&self.flow.dropped))
     }
 
     /// How much more may be on its way.
@@ -407,6 +365,7 @@ impl Subscription {
     pub(crate) fn restart(&self, position: u64, replica: &Replica) {
         let mut state = self.state.lock();
         state.flying.clear();
+        state.unsaved.clear();
         state.progress.next = position;
         state.progress.floor = 0;
         state.progress.acknowledged = false;
@@ -449,5 +408,67 @@ impl Subscription {
             space,
             key: self.id.as_bytes(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::Place;
+    use super::*;
+    use crate::generation::Generation;
+    use esdb_etf::put;
+    use esdb_log::Options;
+
+    fn events(count: u64, from: u64) -> Batch {
+        let mut batch = Batch::default();
+        for position in from..from + count {
+            let place = Place {
+                position,
+                version: position,
+                stream: 0,
+            };
+            batch.push(place, |out| out.push(0));
+        }
+        batch
+    }
+
+    /// What was sent to one process does not keep the next one, which begins elsewhere, from getting
+    /// its events.
+    #[test]
+    fn begun_elsewhere_there_is_room() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let replica = Replica::open(dir.path(), Options::default()).expect("a store");
+        let mut number = Vec::new();
+        put::unsigned(&mut number, 0);
+        let definition = Definition {
+            kind: Vec::new(),
+            selector: Vec::new(),
+            name: b"n".to_vec(),
+            start_from: number.clone(),
+            created_at: 0,
+            pool_size: 0,
+            generation: Generation::ALL[0],
+            subscriber: Vec::new(),
+            flow: None,
+        };
+        let progress = Progress {
+            next: 0,
+            floor: 0,
+            acknowledged: false,
+            checkpoint: number,
+        };
+        let selector = Arc::new(Selector::stream(b"s"));
+        let subscription = Subscription::new("1".into(), selector, definition, progress);
+        subscription.begin();
+        subscription.was_sent(&events(WINDOW_EVENTS as u64, 0), 1);
+        assert!(!subscription.has_room(&events(1, 1_000)));
+        // All of it has been read, and the log does not know yet.
+        subscription.was_received(1);
+        assert!(!subscription.has_room(&events(1, 1_000)));
+        subscription.restart(2_000, &replica);
+        assert_eq!(subscription.begin(), (2_000, 0));
+        assert!(!subscription.is_dirty());
+        assert!(subscription.has_room(&events(500, 2_000)));
+        replica.shutdown();
     }
 }

@@ -52,8 +52,8 @@ fn put_one(out: &mut Vec<u8>, subscription: &Subscription, next: u64) {
     };
     let absent = subscription.absent().unwrap_or_default().as_millis();
     put::map(out, 9);
-    let (waiting, dropped) = subscription.queued();
-    for (key, number) in [("waiting", waiting), ("dropped", dropped)] {
+    let flow = &subscription.flow;
+    for (key, number) in [("waiting", flow.waiting()), ("dropped", flow.dropped())] {
         put::atom(out, key);
         put::unsigned(out, number);
     }
