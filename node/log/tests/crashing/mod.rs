@@ -3,17 +3,20 @@
 #![allow(dead_code, missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::thread::ThreadId;
 
 use esdb_log::{Options, Replica, verify};
 use esdb_store::Outcome;
 use esdb_testing::disk::{Image, MemoryDisk, Note, Step};
 use esdb_testing::model::Model;
 use esdb_testing::operation::{Command, Operation};
+use parking_lot::Mutex;
 
 use crate::common::store::{Answer, await_answer, call};
 
@@ -146,6 +149,7 @@ impl<'a> Workload<'a> {
             dir: self.dir.to_owned(),
             commands: self.commands,
             times: self.times,
+            reached: Mutex::default(),
         };
         (self.disk, plan)
     }
@@ -158,6 +162,42 @@ pub struct Plan {
     commands: Vec<Command>,
     /// The time of each position.
     times: BTreeMap<u64, u64>,
+    /// How far each thread has come with its walk.
+    reached: Mutex<HashMap<ThreadId, Reached>>,
+}
+
+/// Models after `first` commands, after one more, and so on. Steps that follow each other ask for the
+/// same ones, or for some that go on from them.
+#[derive(Default)]
+struct Reached {
+    first: usize,
+    models: Vec<Model>,
+}
+
+impl Reached {
+    /// Goes on, or begins anew, so that the models are those after `first` to `last` commands.
+    fn go_to(&mut self, plan: &Plan, first: usize, last: usize) {
+        if self.models.is_empty() || self.first > first {
+            (self.first, self.models) = (0, vec![Model::default()]);
+        }
+        let passed = (first - self.first).min(self.models.len() - 1);
+        self.models.drain(..passed);
+        self.first += passed;
+        let next = |model: &mut Model, nth: usize| {
+            model.execute(&plan.commands[nth], None);
+            model.learn_times(|position| plan.times.get(&position).copied());
+        };
+        while self.first < first {
+            next(&mut self.models[0], self.first);
+            self.first += 1;
+        }
+        self.models.truncate(last + 1 - first);
+        while self.models.len() <= last - first {
+            let mut model = self.models.last().unwrap().clone();
+            next(&mut model, first + self.models.len() - 1);
+            self.models.push(model);
+        }
+    }
 }
 
 impl Plan {
@@ -168,12 +208,9 @@ impl Plan {
 
     /// The model after so many commands.
     fn model(&self, commands: usize) -> Model {
-        let mut model = Model::default();
-        for command in &self.commands[..commands] {
-            model.execute(command, None);
-        }
-        model.learn_times(|position| self.times.get(&position).copied());
-        model
+        let mut reached = Reached::default();
+        reached.go_to(self, commands, commands);
+        reached.models.remove(0)
     }
 
     /// Opens the store on an image: it must hold the commands up to some number from `acknowledged`
@@ -188,13 +225,23 @@ impl Plan {
         self.verify(&disk)?;
         let replica = open(&disk, &self.dir)?;
         let view = replica.view();
+        let thread = std::thread::current().id();
+        let mut reached = self.reached.lock().remove(&thread).unwrap_or_default();
+        reached.go_to(self, acknowledged, submitted);
         let mut first = None;
-        for commands in (acknowledged..=submitted).rev() {
-            let mut model = self.model(commands);
-            // Nobody ever saw what was gone again with the answer to it.
-            let learned = model.learn_times_from(&view);
+        for (commands, model) in (acknowledged..submitted + 1).zip(&reached.models).rev() {
+            // Nobody ever saw what was gone again with the answer to it: its times are learned.
+            let mut model = Cow::Borrowed(model);
+            let unknown = model.events.iter().any(|held| held.seen.epoch_us == 0);
+            let learned = match unknown {
+                true => model.to_mut().learn_times_from(&view),
+                false => Ok(()),
+            };
             match learned.and_then(|()| model.check(&view)) {
-                Ok(()) => return Ok(commands),
+                Ok(()) => {
+                    self.reached.lock().insert(thread, reached);
+                    return Ok(commands);
+                }
                 Err(error) => drop(first.get_or_insert(format!("{commands} commands: {error}"))),
             }
         }
@@ -250,6 +297,7 @@ impl Plan {
             dir: self.dir.clone(),
             commands: self.commands.clone(),
             times: held.map(|seen| (seen.position, seen.epoch_us)).collect(),
+            reached: Mutex::default(),
         };
         Ok((disk.trace(), plan))
     }
