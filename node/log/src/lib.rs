@@ -41,7 +41,7 @@ pub struct Options {
     /// Bytes of commands that may wait for a batch; further ones are refused as
     /// [`Unavailable::Overloaded`]. Default 256 MiB: several of the largest events.
     pub max_queued_bytes: usize,
-    /// Bytes of the largest command. Default 96 MiB.
+    /// Bytes of the largest command, below 1 GiB whatever is given. Default 96 MiB.
     pub max_command_bytes: usize,
     /// The file system that log and state machine are on.
     pub disk: Arc<dyn Disk>,

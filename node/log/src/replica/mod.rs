@@ -31,7 +31,10 @@ use self::submission::{Cancel, Done, Reply, Submission, Ticket, Unavailable};
 use crate::Options;
 use crate::lock::Lock;
 use crate::stopwatch::Stopwatch;
-use crate::wal::{Progress, TornTail, Wal};
+use crate::wal::{Progress, TornTail, Wal, record};
+
+/// What a record of the log holds at most, without what a batch puts before its first command.
+const LARGEST_COMMAND: usize = record::MAX_PAYLOAD - 64;
 
 /// One member of a store's group. Clones are the same one.
 ///
@@ -82,7 +85,7 @@ impl Replica {
     /// right away is answered on the caller's thread.
     pub fn submit(&self, command: Vec<u8>, cancel: Option<Cancel>, done: Done) -> Ticket {
         let shared = &self.inner.shared;
-        let limit = shared.options.max_command_bytes;
+        let limit = shared.options.max_command_bytes.min(LARGEST_COMMAND);
         if command.len() > limit {
             let bytes = command.len();
             Reply::new(done).answer(Err(Unavailable::TooLarge { bytes, limit }), false);

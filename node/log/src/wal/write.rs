@@ -77,6 +77,10 @@ impl Wal {
         let Some(first) = entries.first().map(|entry| entry.at.index) else {
             return Err(LogFailure::Misuse("an append of no entries".into()));
         };
+        let too_large = |entry: &Entry| entry.payload.len() > record::MAX_PAYLOAD;
+        if entries.iter().any(too_large) {
+            return Err(LogFailure::Misuse("an entry that no record holds".into()));
+        }
         let durable_below = self.progress.durable_next();
         if durable_below != self.next_index() {
             return Err(LogFailure::Misuse(
