@@ -8,11 +8,13 @@
 mod common;
 mod load;
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
-use esdb_log::{Options, Replica};
+use esdb_log::verify::{self, Report};
+use esdb_log::{Options, ReadOnlyDisk, Replica};
 use load::figures::{self, Peaks};
 use load::probe::{Probe, probe};
 use load::writers::{Latencies, Versions, write};
@@ -107,6 +109,25 @@ fn readers_see_every_event_once_and_memory_is_bounded() {
     for peak in peaks {
         within_budget(&options, &peak, large);
     }
+    replica.shutdown();
+    drop((replica, load));
+    nothing_is_wrong(dir.path(), whole);
+}
+
+/// `verify` finds all events and no damage.
+fn nothing_is_wrong(dir: &Path, events: u64) {
+    let (begin, mut damages) = (Instant::now(), Vec::new());
+    let checked = verify::store(&ReadOnlyDisk, dir, &mut |report| {
+        if let Report::Damage(damage) = report {
+            damages.push(damage.to_string());
+        }
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("verify of {events} events: {seconds:.1} s");
+    assert_eq!(
+        (checked.unwrap().checkpoint.events, damages),
+        (events, vec![])
+    );
 }
 
 /// One memtable that is filled, one that is written, each beyond its budget by as much again at most,

@@ -20,7 +20,7 @@ pub const STREAMS_EACH: u64 = 20;
 /// The version of an event tells its type.
 pub const TYPES: u64 = 5;
 /// Bytes of an event's payload.
-const PAYLOAD: usize = 200;
+const PAYLOAD: usize = 256;
 
 /// What the threads of a load share.
 pub struct Load {
