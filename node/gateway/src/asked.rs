@@ -3,7 +3,8 @@
 use crate::generation::Generation;
 use crate::lifecycle;
 use crate::refusal::Refusal;
-use crate::request::{self, Work};
+use crate::request::{self, Rules, Work};
+use crate::store_options::StoreOptions;
 use esdb_etf::Term;
 
 /// Most elements of a request.
@@ -18,7 +19,8 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
-    /// Reads the request of a client of `generation`. An event may have `max_event` bytes.
+    /// Reads the request of a client of `generation`. An event may have `max_event` bytes;
+    /// `options` tells those of a store, the default for none.
     ///
     /// # Errors
     /// [`Refusal`] if there is no such request, or an argument is wrong.
@@ -26,6 +28,7 @@ impl Asked {
         request: Term<'_>,
         generation: Generation,
         max_event: usize,
+        options: impl FnOnce(&str) -> StoreOptions,
     ) -> Result<Self, Refusal> {
         let unknown = || Refusal::UnknownRequest(format!("{request:?}"));
         let tuple = request.as_tuple().ok_or_else(unknown)?;
@@ -41,11 +44,15 @@ impl Asked {
         let Some((store, arguments)) = rest.split_first() else {
             return Err(Refusal::UnknownRequest(name.into_owned()));
         };
-        let work = request::work(&name, arguments, generation, max_event)?;
-        let store = store
-            .as_atom()
-            .ok_or_else(|| Refusal::argument("store", "give the store's name as an atom"))?
-            .text();
+        let store = store.as_atom().map(|store| store.text());
+        let rules = Rules {
+            generation,
+            max_event,
+            options: store.as_deref().map(options).unwrap_or_default(),
+        };
+        let work = request::work(&name, arguments, rules)?;
+        let store =
+            store.ok_or_else(|| Refusal::argument("store", "give the store's name as an atom"))?;
         Ok(Asked::Work(store.into_owned(), work))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::generation::Generation;
 use crate::refusal::Refusal;
+use crate::store_options::StoreOptions;
 use esdb_etf::Term;
 use esdb_store::Expected;
 
@@ -12,7 +13,11 @@ const ARGUMENT: &str = "expected version";
 ///
 /// # Errors
 /// [`Refusal`] for anything else.
-pub(crate) fn parse(term: Term<'_>, generation: Generation) -> Result<Expected, Refusal> {
+pub(crate) fn parse(
+    term: Term<'_>,
+    generation: Generation,
+    options: StoreOptions,
+) -> Result<Expected, Refusal> {
     if let Some(atom) = term.as_atom() {
         return match &*atom.text() {
             "any" => Ok(Expected::Any),
@@ -26,7 +31,7 @@ pub(crate) fn parse(term: Term<'_>, generation: Generation) -> Result<Expected, 
         Some(-2) => Ok(Expected::Any),
         Some(-4) => Ok(Expected::Exists),
         Some(n) => u64::try_from(n)
-            .map(|n| generation.exactly(n))
+            .map(|n| options.exactly(generation, n))
             .map_err(|_| unknown(&format!("the integer {n}"))),
         None => Err(unknown(&format!("{:?}", term.kind()))),
     }

@@ -14,9 +14,10 @@ use crate::persistent::registry::Persistent;
 use crate::replays::Replays;
 use crate::rivals::{self, Found, SCOPES};
 use crate::served::ServedStore;
+use crate::store_options::StoreOptions;
 use crate::worker::Worker;
 use esdb_dist::{Connection, ConnectionInfo, Node};
-use esdb_etf::Pid;
+use esdb_etf::{Pid, Term};
 use esdb_log::{OpenError, Options, Replica};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
@@ -370,6 +371,7 @@ impl Gateway {
         }
         let store = Arc::new(ServedStore {
             name: name.to_owned(),
+            options: options_of(&directory),
             directory,
             registered_at: now_ms(),
             replica,
@@ -491,6 +493,13 @@ fn groups(store: &ServedStore) -> impl Iterator<Item = (String, &Pid)> {
         .into_iter()
         .map(|generation| generation.group(&store.name));
     groups.zip(&store.workers)
+}
+
+/// What was checked when the store was created.
+fn options_of(directory: &StoreDir) -> StoreOptions {
+    let options = Term::parse(&directory.options).ok();
+    let options = options.and_then(|options| StoreOptions::read(options).ok());
+    options.unwrap_or_default()
 }
 
 /// Milliseconds since the epoch.

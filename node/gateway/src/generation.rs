@@ -3,7 +3,7 @@
 //! A client's generation is told by the worker it called: the groups of the two generations hold
 //! different processes. Everything that depends on it is decided here.
 
-use crate::refusal;
+use crate::refusal::{self, Refusal};
 use crate::request::SnapshotVersion;
 use esdb_etf::put;
 use esdb_store::Expected;
@@ -78,6 +78,22 @@ impl Generation {
             }
         }
         put::integer(out, current);
+    }
+
+    /// The reply to a request that can never succeed as it is: as [`refusal::refused`], but for a stream
+    /// id in a store that is strict about them. From 2.1.1 on clients know the error for that.
+    pub(crate) fn refused(self, out: &mut Vec<u8>, refusal: &Refusal) {
+        match (self, refusal) {
+            (Generation::Reckon, Refusal::InvalidStreamId { why, id }) => {
+                put::tuple(out, 2);
+                put::atom(out, "error");
+                put::tuple(out, 3);
+                put::atom(out, "invalid_stream_id");
+                put::atom(out, why);
+                out.extend_from_slice(id);
+            }
+            _ => refusal::refused(out, refusal),
+        }
     }
 
     /// The reply to a read that found more than fits into one reply of `most` bytes. Never dressed as

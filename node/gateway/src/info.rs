@@ -2,6 +2,7 @@
 
 use crate::gateway::{Gateway, RefusedStore};
 use crate::served::ServedStore;
+use crate::store_options::option;
 use esdb_dist::ConnectionInfo;
 use esdb_etf::{Term, put};
 use esdb_log::State;
@@ -80,17 +81,6 @@ fn put_config(fields: &mut Fields, store: &ServedStore) {
     });
     fields.put("mode", |out| put::atom(out, "single"));
     fields.put("timeout", |out| put::unsigned(out, timeout.unwrap_or(5000)));
-}
-
-/// The value of a key in a keyword list or a map.
-fn option<'a>(options: Term<'a>, key: &str) -> Option<Term<'a>> {
-    match options.as_map() {
-        Some(map) => map.get(key),
-        None => options
-            .as_list()?
-            .filter_map(|option| option.as_array())
-            .find_map(|[name, value]| name.is_atom(key).then_some(value)),
-    }
 }
 
 /// One store: text as binaries, counts as integers, `undefined` where there is nothing to tell.

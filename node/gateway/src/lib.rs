@@ -15,6 +15,7 @@
 //! - `reading`: how many reads of a client are under way, and how large answers reach it
 //! - `request`: one file per request: term in, command or query out
 //! - `generation`: what the client generations expect differently, in one table
+//! - `store_options`: what the options of a store change; `stream_id`: the strict format of stream ids
 //! - `refusal`: every error a request can be answered with, in one table
 //! - `new_event`, `expected`, `record`, `snapshot`: the terms that several requests share
 //! - `order`: a sender's reads see the writes it sent before
@@ -51,6 +52,8 @@ mod retries;
 mod rivals;
 mod served;
 mod snapshot;
+mod store_options;
+mod stream_id;
 mod worker;
 
 pub use data_dir::{DataDir, DataDirError, StoreDir, Stores};

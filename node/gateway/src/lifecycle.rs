@@ -5,6 +5,7 @@ use crate::gateway::{Gateway, Removal, StoreError};
 use crate::generation::MAX_STORE_NAME;
 use crate::info;
 use crate::refusal::{self, Refusal};
+use crate::store_options::StoreOptions;
 use esdb_etf::{Kind, Term, put, tag};
 use esdb_log::State;
 use std::sync::Arc;
@@ -171,6 +172,7 @@ fn checked(options: Term<'_>) -> Result<Vec<u8>, Refusal> {
     options
         .check_keys()
         .map_err(|error| wrong(error.to_string()))?;
+    StoreOptions::read(options)?;
     Ok(options.as_bytes().to_vec())
 }
 

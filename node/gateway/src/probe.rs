@@ -4,6 +4,7 @@ use crate::asked::Asked;
 use crate::generation::Generation;
 use crate::refusal;
 use crate::request::Work;
+use crate::store_options::StoreOptions;
 use esdb_etf::Term;
 
 /// What a request would do.
@@ -23,7 +24,7 @@ pub fn understand(old: bool, request: Term<'_>) -> Understood {
         true => Generation::Esdb,
         false => Generation::Reckon,
     };
-    match Asked::parse(request, generation, 64 << 20) {
+    match Asked::parse(request, generation, 64 << 20, |_| StoreOptions::default()) {
         Ok(Asked::Work(_, Work::Write { command, .. })) => Understood::Write(command),
         Ok(_) => Understood::Other,
         Err(refused) => {

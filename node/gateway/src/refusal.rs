@@ -24,6 +24,17 @@ pub(crate) enum Refusal {
         /// What is wrong with it.
         problem: String,
     },
+    /// The store takes streams only with ids of a format that this one has not.
+    #[error(
+        "stream id: {why}; this store wants 1 to 32 small letters, a hyphen and 32 hexadecimal digits, \
+         or $namespace:name"
+    )]
+    InvalidStreamId {
+        /// What is wrong with it, as reckon_gater 2.2 says: an atom's text.
+        why: &'static str,
+        /// The raw term.
+        id: Vec<u8>,
+    },
     /// What a subscription selects makes no sense.
     #[error("selector: {0}")]
     InvalidFilter(InvalidSelector),
@@ -51,7 +62,7 @@ impl Refusal {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Refusal::InvalidEvent { .. } => "invalid_event",
-            Refusal::InvalidRequest { .. } => "invalid_request",
+            Refusal::InvalidRequest { .. } | Refusal::InvalidStreamId { .. } => "invalid_request",
             Refusal::InvalidFilter(_) => "invalid_filter",
             Refusal::UnknownStore(_) => "unknown_store",
             Refusal::UnknownRequest(_) => "unknown_request",

@@ -85,11 +85,12 @@ impl Library {
 }
 
 /// One of each.
-fn every_refusal() -> [Refusal; 5] {
+fn every_refusal() -> [Refusal; 6] {
     // Whoever adds one is reminded here to put it into the list.
     let _all_of_them = |refusal: Refusal| match refusal {
         Refusal::InvalidEvent { .. }
         | Refusal::InvalidRequest { .. }
+        | Refusal::InvalidStreamId { .. }
         | Refusal::InvalidFilter(_)
         | Refusal::UnknownStore(_)
         | Refusal::UnknownRequest(_)
@@ -101,6 +102,10 @@ fn every_refusal() -> [Refusal; 5] {
             problem: "no data".into(),
         },
         Refusal::argument("count", "it is below 0"),
+        Refusal::InvalidStreamId {
+            why: "malformed_user_id",
+            id: written(|out| put::binary(out, b"s")),
+        },
         Refusal::UnknownStore("s".into()),
         Refusal::UnknownRequest("frobnicate".into()),
         Refusal::TooLarge("it has 2 bytes, the most is 1".into()),
@@ -118,8 +123,11 @@ fn no_version_retries_a_permanent_error() {
     for library in &LIBRARIES {
         let versions = library.versions;
         for refusal in every_refusal() {
-            let reply = written(|out| refusal::refused(out, &refusal));
-            assert!(!library.retries(&reply), "{versions} retries {refusal:?}");
+            let reply = written(|out| library.generation.refused(out, &refusal));
+            // Stores that are strict about stream ids are for those who know them.
+            let is_strict = matches!(refusal, Refusal::InvalidStreamId { .. });
+            let retries = is_strict && versions == "2.0.0-2.1.0";
+            assert_eq!(library.retries(&reply), retries, "{versions}: {refusal:?}");
         }
         let not_found = written(|out| refusal::stream_not_found(out, b"s"));
         assert!(!library.retries(&not_found), "{versions}: missing stream");

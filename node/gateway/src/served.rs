@@ -6,6 +6,7 @@ use crate::offer::Offer;
 use crate::order::Order;
 use crate::persistent::registry::Persistent;
 use crate::replays::Replays;
+use crate::store_options::StoreOptions;
 use esdb_etf::Pid;
 use esdb_log::Replica;
 use parking_lot::Mutex;
@@ -17,6 +18,8 @@ pub(crate) struct ServedStore {
     pub(crate) name: String,
     /// Its files, and the options it was created with.
     pub(crate) directory: StoreDir,
+    /// What they change for clients.
+    pub(crate) options: StoreOptions,
     /// When it began to be served, in milliseconds since the epoch.
     pub(crate) registered_at: u64,
     /// Its log and state.

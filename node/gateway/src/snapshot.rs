@@ -100,8 +100,32 @@ impl<'a> Snapshot<'a> {
         })
     }
 
+    /// Writes the snapshot as a record, for a client whose `#event{}` has so many elements, or as a map.
+    pub(crate) fn put_as(&self, record: Option<usize>, out: &mut Vec<u8>) {
+        match record {
+            Some(event_arity) => self.put_record(event_arity, out),
+            None => self.put(out),
+        }
+    }
+
+    /// Writes `#snapshot{}` as the published servers keep it: the data is what the client gave, wrapped or
+    /// not. The integrity fields came with those of the events.
+    fn put_record(&self, event_arity: usize, out: &mut Vec<u8>) {
+        let integrity_fields = if event_arity > 12 { 2 } else { 0 };
+        put::tuple(out, 6 + integrity_fields);
+        put::atom(out, "snapshot");
+        put::binary(out, &self.stream);
+        put::unsigned(out, self.version);
+        out.extend_from_slice(self.given.as_bytes());
+        out.extend_from_slice(usual::METADATA);
+        put::unsigned(out, self.epoch_us / 1000);
+        for _ in 0..integrity_fields {
+            put::atom(out, "undefined");
+        }
+    }
+
     /// Writes `#{stream_id, version, data, metadata, timestamp}`.
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+    fn put(&self, out: &mut Vec<u8>) {
         let parts = self.parts();
         put::map(out, 5);
         self.put_place(out);

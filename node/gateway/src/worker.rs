@@ -58,7 +58,7 @@ impl ReplyTo {
     }
 
     fn refuse(&self, refusal: &Refusal) {
-        self.send(true, |out| refusal::refused(out, refusal));
+        self.send(true, |out| self.generation.refused(out, refusal));
     }
 }
 
@@ -152,7 +152,11 @@ impl Worker {
     /// What a request asks for, and of which store.
     fn understand(&self, request: Term<'_>) -> Result<Understood, Refusal> {
         let max_event = self.gateway.settings().max_event_bytes;
-        match Asked::parse(request, self.generation, max_event)? {
+        let options = |store: &str| {
+            let store = self.gateway.store(store);
+            store.map(|store| store.options).unwrap_or_default()
+        };
+        match Asked::parse(request, self.generation, max_event, options)? {
             Asked::Lifecycle(request) => Ok(Understood::Lifecycle(request)),
             Asked::Work(store, work) => match self.gateway.store(&store) {
                 Some(store) => Ok(Understood::Work(store, work)),

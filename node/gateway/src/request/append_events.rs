@@ -1,20 +1,17 @@
 //! `{append_events, Store, Stream, Events}` and `{append_events, Store, Stream, Expected, Events}`:
 //! events are appended, all or none. Reply: `{ok, Version}` of the last one.
 
-use super::{Answer, Work, stream};
+use super::{Answer, Rules, Work, stream};
 use crate::expected;
 use crate::generation::Generation;
 use crate::new_event::{Checked, NEW_ID};
 use crate::refusal::Refusal;
+use crate::stream_id;
 use esdb_etf::{Kind, Term, put, tag};
 use esdb_store::{Expected, Outcome, command};
 
 /// How an append is read.
-pub(super) struct Append {
-    pub(super) generation: Generation,
-    /// Most bytes of an event.
-    pub(super) max_event: usize,
-}
+pub(super) struct Append(pub(super) Rules);
 
 impl Append {
     /// Whatever version the stream has.
@@ -37,7 +34,7 @@ impl Append {
         match expected {
             None => self.work(name, Expected::Any, &[], events),
             Some(term) => {
-                let version = expected::parse(term, self.generation)?;
+                let version = expected::parse(term, self.0.generation, self.0.options)?;
                 self.work(name, version, term.as_bytes(), events)
             }
         }
@@ -50,6 +47,9 @@ impl Append {
         expected_term: &[u8],
         events: Term<'_>,
     ) -> Result<Work, Refusal> {
+        if self.0.options.strict_stream_ids {
+            stream_id::check(name)?;
+        }
         let name = stream(name)?;
         let no_list =
             |what: &str| Refusal::argument("events", format!("{what}; give a list of maps"));
@@ -59,7 +59,7 @@ impl Append {
         let mut command = Vec::with_capacity(room(name, events, list.len()));
         let mut append = command::Append::begin(&mut command, name, expected);
         for (index, event) in list.by_ref().enumerate() {
-            append.event(&Checked::parse(index + 1, event, self.max_event)?.as_new_event());
+            append.event(&Checked::parse(index + 1, event, self.0.max_event)?.as_new_event());
         }
         append.end();
         // Looked at last, where it costs nothing: to find the end of a list is to walk over it.
@@ -71,7 +71,7 @@ impl Append {
             .map_err(|error| Refusal::argument("events", error.to_string()))?;
         Ok(Work::Write {
             command,
-            answer: answer(expected_term.to_vec(), self.generation),
+            answer: answer(expected_term.to_vec(), self.0.generation),
         })
     }
 }

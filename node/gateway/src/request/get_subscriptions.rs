@@ -1,8 +1,8 @@
 //! `{get_subscriptions, S}` answers `{ok, [Subscription]}` and `{get_subscription, S, Name}` answers
 //! `{ok, Subscription}` or `{error, not_found}`; `{list_store_subscriptions, S}` is the first one.
 //!
-//! A subscription is a map: the published clients' records say the same, but reckon_evoq asks for
-//! keys (design, "Gateway").
+//! A subscription is a map: the published clients' records say the same, but reckon_evoq asks for keys.
+//! A store's option `records` makes the list one of records.
 
 use super::{Effort, Work, name};
 use crate::delivery::definition::Definition;
@@ -13,9 +13,9 @@ use esdb_etf::{Term, put, tag};
 use esdb_store::{Direction, Space, StoreError, View};
 use std::ops::Bound;
 
-/// All of them.
-pub(super) fn list() -> Result<Work, Refusal> {
-    Work::read(Effort::Long, |view, _, out| {
+/// All of them, as records or as maps.
+pub(super) fn list(records: bool) -> Result<Work, Refusal> {
+    Work::read(Effort::Long, move |view, _, out| {
         let mut found = Vec::new();
         each(view, |key, definition, progress| {
             found.push((key, definition, progress));
@@ -27,7 +27,10 @@ pub(super) fn list() -> Result<Work, Refusal> {
             put::list(out, found.len());
         }
         for (key, definition, progress) in &found {
-            put_map(out, Some(key), definition, progress);
+            match records {
+                true => put_record(out, key, definition, progress),
+                false => put_map(out, Some(key), definition, progress),
+            }
         }
         out.push(tag::NIL);
         Ok(())
@@ -140,6 +143,25 @@ fn put_map(out: &mut Vec<u8>, key: Option<&[u8]>, definition: &Definition, progr
     put::atom(out, "checkpoint");
     out.extend_from_slice(&progress.checkpoint);
     put::atom(out, "options");
+    put_options(out, definition);
+}
+
+/// `#subscription{}`, of 10 elements in every version of the client.
+fn put_record(out: &mut Vec<u8>, key: &[u8], definition: &Definition, progress: &Progress) {
+    put::tuple(out, 10);
+    put::atom(out, "subscription");
+    put::binary(out, key);
+    out.extend_from_slice(&definition.kind);
+    out.extend_from_slice(&definition.selector);
+    put::binary(out, &definition.name);
+    definition.put_subscriber(out);
+    put::unsigned(out, definition.created_at);
+    put::unsigned(out, definition.pool_size.max(1));
+    out.extend_from_slice(&progress.checkpoint);
+    put_options(out, definition);
+}
+
+fn put_options(out: &mut Vec<u8>, definition: &Definition) {
     put::map(out, 2 + definition.flow.map_or(0, |_| Flow::PAIRS));
     if let Some(flow) = definition.flow {
         flow.put(out);

@@ -10,8 +10,8 @@ use esdb_etf::{Term, put};
 use esdb_store::{Direction, Record, Space, StoreError, View};
 use std::ops::Bound::Unbounded;
 
-/// Lists snapshots.
-pub(super) fn work(source: Term<'_>, name: Term<'_>) -> Result<Work, Refusal> {
+/// Lists snapshots, as records or as maps.
+pub(super) fn work(source: Term<'_>, name: Term<'_>, records: bool) -> Result<Work, Refusal> {
     let source = match source.is_atom("any") {
         true => None,
         false => Some(snapshot::source(source)?.to_vec()),
@@ -20,7 +20,7 @@ pub(super) fn work(source: Term<'_>, name: Term<'_>) -> Result<Work, Refusal> {
         true => (Vec::new(), source),
         false => (snapshot::prefix(stream(name)?), None),
     };
-    Work::read(Effort::Long, move |view, _, out| {
+    Work::read(Effort::Long, move |view, arity, out| {
         let is_wanted = |snapshot: &Snapshot<'_>| {
             source
                 .as_ref()
@@ -30,7 +30,7 @@ pub(super) fn work(source: Term<'_>, name: Term<'_>) -> Result<Work, Refusal> {
         let mut count = 0;
         each(view, &prefix, |snapshot| {
             if is_wanted(&snapshot) {
-                snapshot.put(&mut list);
+                snapshot.put_as(records.then_some(arity), &mut list);
                 count += 1;
             }
             list.len() <= MAX_REPLY

@@ -29,6 +29,7 @@ use crate::generation::Generation;
 use crate::new_event::MAX_NAME;
 use crate::refusal::Refusal;
 use crate::served::ServedStore;
+use crate::store_options::StoreOptions;
 use append_events::Append;
 use esdb_etf::{Kind, List, Term};
 use esdb_store::{Direction, Outcome, StoreError, View};
@@ -134,21 +135,28 @@ impl Work {
     }
 }
 
-/// The work that the request `name` with `arguments` asks for. An event or a
-/// snapshot may have `max_event` bytes.
+/// What a request is read by.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    /// The client's generation.
+    pub(crate) generation: Generation,
+    /// Most bytes of an event, or of a snapshot.
+    pub(crate) max_event: usize,
+    /// The options of the store.
+    pub(crate) options: StoreOptions,
+}
+
+/// The work that the request `name` with `arguments` asks for.
 ///
 /// # Errors
 /// [`Refusal`] if there is no such request or an argument is wrong.
-pub(crate) fn work(
-    name: &str,
-    arguments: &[Term<'_>],
-    generation: Generation,
-    max_event: usize,
-) -> Result<Work, Refusal> {
-    let append = Append {
+pub(crate) fn work(name: &str, arguments: &[Term<'_>], rules: Rules) -> Result<Work, Refusal> {
+    let append = Append(rules);
+    let Rules {
         generation,
         max_event,
-    };
+        options,
+    } = rules;
     match (name, arguments) {
         ("append_events", [stream, events]) => append.to_any_version(*stream, *events),
         ("append_events", [stream, expected, events]) => {
@@ -181,7 +189,8 @@ pub(crate) fn work(
         ("remove_subscription", [kind, _, name]) => remove_subscription::work(*kind, *name),
         ("ack_event", [name, pid, event]) => ack_event::work(*name, *pid, *event),
         ("add_demand", [name, pid, events]) => add_demand::work(*name, *pid, *events),
-        ("get_subscriptions" | "list_store_subscriptions", []) => get_subscriptions::list(),
+        ("get_subscriptions", []) => get_subscriptions::list(options.records),
+        ("list_store_subscriptions", []) => get_subscriptions::list(false),
         ("get_subscription", [name]) => get_subscriptions::get(*name),
         ("subscription_health", []) => Ok(subscription_health::work()),
         ("subscription_lag", [name]) => get_subscriptions::lag(*name),
@@ -192,9 +201,11 @@ pub(crate) fn work(
             delete_snapshot::work(*source, *stream, *version)
         }
         ("read_snapshot", [source, stream, version]) => {
-            read_snapshot::work(*source, *stream, *version, generation)
+            read_snapshot::work(*source, *stream, *version, rules)
         }
-        ("list_snapshots", [source, stream]) => list_snapshots::work(*source, *stream),
+        ("list_snapshots", [source, stream]) => {
+            list_snapshots::work(*source, *stream, options.records)
+        }
         ("list_all_snapshots", []) => list_all_snapshots::work(),
         ("parked_events", [subscription]) => persistent::parked_events::work(*subscription),
         _ => match persistent::parse(name, arguments)? {

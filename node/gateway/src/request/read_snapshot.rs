@@ -2,8 +2,7 @@
 //! or the one with the greatest, whatever its source; what 0 means depends on the generation.
 //! Reply: `{ok, #{stream_id, version, data, metadata, timestamp}}` or `{error, not_found}`.
 
-use super::{Effort, Work, non_negative, stream};
-use crate::generation::Generation;
+use super::{Effort, Rules, Work, non_negative, stream};
 use crate::refusal::{self, Refusal};
 use crate::snapshot::{self, Snapshot};
 use esdb_etf::{Term, put};
@@ -26,20 +25,21 @@ pub(super) fn work(
     source: Term<'_>,
     name: Term<'_>,
     version: Term<'_>,
-    generation: Generation,
+    rules: Rules,
 ) -> Result<Work, Refusal> {
     snapshot::source(source)?;
     let name = stream(name)?.to_vec();
     let wanted = match version.is_atom("latest") {
         true => SnapshotVersion::Latest,
-        false => generation.snapshot(non_negative("version", version)?),
+        false => rules.generation.snapshot(non_negative("version", version)?),
     };
-    Work::read(Effort::Short, move |view, _, out| {
+    Work::read(Effort::Short, move |view, arity, out| {
         match find(view, &name, wanted)? {
             Some((key, record)) => {
                 put::tuple(out, 2);
                 put::atom(out, "ok");
-                Snapshot::open(&key, &record)?.put(out);
+                let snapshot = Snapshot::open(&key, &record)?;
+                snapshot.put_as(rules.options.records.then_some(arity), out);
             }
             None => refusal::not_found(out),
         }
