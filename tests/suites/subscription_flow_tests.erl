@@ -76,6 +76,13 @@ block() ->
     live(Name, #{mode => pull, max_queue => 3}),
     append(Name, lists:seq(0, 9)),
     until(Name, #{waiting => 3, dropped => 0}),
+    %% in memory it waits only as long as the subscriber is there
+    Other = spawn(fun() -> receive stop -> ok end end),
+    {ok, _} = call({save_subscription, ?STORE, by_stream, Name, Name, 0, Other, #{max_queue => 5, mode => pull}}),
+    until(Name, #{waiting => 5}),
+    exit(Other, kill),
+    until(Name, #{waiting => 0, status => parked}),
+    save(Name, #{mode => pull, max_queue => 3}),
     ask(Name, 10),
     ?assertEqual(lists:seq(0, 9), numbers(10)),
     until(Name, #{waiting => 0, dropped => 0}),

@@ -158,7 +158,11 @@ impl Subscription {
     pub(crate) fn is_now(&self, condition: Condition) {
         let mut state = self.condition.lock();
         state.1 = match condition {
-            Condition::Parked | Condition::Disconnected => state.1.or_else(|| Some(Instant::now())),
+            Condition::Parked | Condition::Disconnected => {
+                // What waited for the one who is gone waits in the store.
+                self.flow.waits(0, 0);
+                state.1.or_else(|| Some(Instant::now()))
+            }
             _ => None,
         };
         state.0 = condition;
