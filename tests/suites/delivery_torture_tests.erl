@@ -9,7 +9,8 @@ delivery_torture_test_() ->
         {Title, {timeout, 100, fun() -> run(maps:merge(Options, More)) end}}
      || {Title, More} <- [
             {"with acknowledgements", #{acks => true, subscriber_kills => 3}},
-            {"without", #{acks => false, subscriber_kills => 0}}
+            {"without", #{acks => false, subscriber_kills => 0}},
+            {"by the protocol of our own", #{protocol => own, acks => true, subscriber_kills => 3}}
         ]
     ].
 

@@ -13,10 +13,17 @@
 -define(REPEATED, 1000).
 -define(CALL_MS, 5000).
 
--type options() :: #{events := pos_integer(), writers := pos_integer(), acks := boolean()}.
+%% events in flight to a consumer of the protocol of our own
+-define(WINDOW, 1000).
+
+-type protocol() :: published | own.
+-type options() :: #{
+    events := pos_integer(), writers := pos_integer(), acks := boolean(), protocol => protocol()
+}.
 -export_type([options/0]).
 
 -record(book, {
+    protocol :: protocol(),
     acks :: boolean(),
     total :: pos_integer(),
     written = 0 :: non_neg_integer(),
@@ -64,12 +71,13 @@ ask(Question) ->
             error(Reason)
     end.
 
-init(#{events := Events, writers := Writers, acks := Acks}) ->
+init(Options = #{events := Events, writers := Writers, acks := Acks}) ->
+    Protocol = maps:get(protocol, Options, published),
     Share = Events div Writers,
     Book = self(),
     [spawn_link(fun() -> write(Book, Writer, 0, Share) end) || Writer <- lists:seq(1, Writers)],
     Numbers = ets:new(numbers, [set]),
-    State = #book{acks = Acks, total = Share * Writers, numbers = Numbers},
+    State = #book{protocol = Protocol, acks = Acks, total = Share * Writers, numbers = Numbers},
     loop(subscribe(State)).
 
 loop(Book) ->
@@ -130,32 +138,61 @@ check(Place = {Stream, Version}, Floor, Book = #book{next = Next, received = Rec
 wrong(What, Book = #book{wrong = none}) -> Book#book{wrong = What};
 wrong(_, Book) -> Book.
 
-subscribe(Book = #book{acks = Acks, acked = Floor, numbers = Numbers}) ->
+subscribe(Book = #book{protocol = Protocol, acks = Acks, acked = Floor, numbers = Numbers}) ->
     This = self(),
     Subscriber = spawn_link(fun() ->
         unlink(This),
-        Save = {save_subscription, ?STORE, by_stream, <<"$all">>, ?NAME, 0, self()},
-        {ok, _} = again(fun() -> call(new, Save) end),
-        take(#{book => This, acks => Acks, numbers => Numbers}, Floor, [])
+        open(Protocol),
+        take(#{book => This, protocol => Protocol, acks => Acks, numbers => Numbers}, Floor, [])
     end),
     Book#book{subscriber = Subscriber}.
 
-%% Waiting are messages that have been taken out of the mailbox, each with its floor.
-take(To, Floor, []) ->
+open(published) ->
+    {ok, _} = again(fun() ->
+        call(new, {save_subscription, ?STORE, by_stream, <<"$all">>, ?NAME, 0, self()})
+    end);
+%% whose consumers come back by themselves
+open(own) ->
+    Options = #{window => ?WINDOW, max_attempts => 0, heartbeat => 0},
+    {ok, Worker} = again(fun() ->
+        case call(new, {open_subscription, ?STORE, ?NAME, Options}) of
+            ok -> {ok, worker()};
+            Other -> Other
+        end
+    end),
+    monitor(process, Worker).
+
+%% If it is gone already, the monitor tells at once.
+worker() ->
+    case esdb_client:workers(new, ?STORE) of
+        [Worker | _] -> Worker;
+        [] -> spawn(fun() -> ok end)
+    end.
+
+%% Waiting are messages that have been taken out of the mailbox, each with its floor. A message is a list
+%% of places, with what names it in an acknowledgement.
+take(To = #{protocol := Protocol}, Floor, []) ->
     receive
-        {events, Events} -> take(To, Floor, [{Floor, Events}])
+        {events, Events} ->
+            take(To, Floor, [{Floor, published(Events)}]);
+        {esdb_subscription, _, {events, Events}} ->
+            take(To, Floor, [{Floor, own(Events)}]);
+        {esdb_subscription, _, _} ->
+            take(To, Floor, []);
+        {'DOWN', _, process, _, _} ->
+            open(Protocol),
+            take(To, Floor, [])
     end;
-take(To = #{book := Book, acks := Acks}, Floor, [{ItsFloor, Events} | Waiting]) ->
-    Places = [{binary_to_integer(element(4, E)), element(5, E)} || E <- Events],
+take(To = #{book := Book, acks := Acks}, Floor, [{ItsFloor, {Places, Name}} | Waiting]) ->
     Book ! {got, self(), Places, ItsFloor},
     receive
         noted -> ok
     end,
-    case Acks andalso acknowledge(lists:last(Places)) of
+    case Acks andalso acknowledge(Name) of
         true ->
             %% What is in the mailbox may have been sent before the answer; what comes from now on
             %% was sent after it.
-            Sent = [{Floor, E} || E <- in_mailbox()],
+            Sent = [{Floor, Message} || Message <- in_mailbox()],
             take(To, max(Floor, acked(To, lists:last(Places))), Waiting ++ Sent);
         false ->
             take(To, Floor, Waiting)
@@ -163,14 +200,25 @@ take(To = #{book := Book, acks := Acks}, Floor, [{ItsFloor, Events} | Waiting]) 
 
 in_mailbox() ->
     receive
-        {events, Events} -> [Events | in_mailbox()]
+        {events, Events} -> [published(Events) | in_mailbox()];
+        {esdb_subscription, _, {events, Events}} -> [own(Events) | in_mailbox()]
     after 0 -> []
     end.
 
-%% One that is not answered may have been taken, or not.
-acknowledge({Stream, Version}) ->
+published(Events) ->
+    Places = [{binary_to_integer(element(4, E)), element(5, E)} || E <- Events],
+    {Stream, Version} = lists:last(Places),
     Event = #{stream_id => integer_to_binary(Stream), version => Version},
-    ok =:= call(new, {ack_event, ?STORE, ?NAME, self(), Event}).
+    {Places, {ack_event, ?STORE, ?NAME, self(), Event}}.
+
+own(Events) ->
+    {Last, _, _} = lists:last(Events),
+    Places = [{binary_to_integer(S), V} || {_, _, #{stream_id := S, version := V}} <- Events],
+    {Places, {ack_subscription, ?STORE, ?NAME, self(), {up_to, Last}}}.
+
+%% One that is not answered may have been taken, or not.
+acknowledge(Request) ->
+    ok =:= call(new, Request).
 
 acked(#{book := Book, numbers := Numbers}, Place) ->
     [{_, Number}] = ets:lookup(Numbers, Place),

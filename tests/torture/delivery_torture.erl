@@ -11,6 +11,7 @@
     server_kills := non_neg_integer(),
     subscriber_kills := non_neg_integer(),
     acks := boolean(),
+    protocol => published | own,
     seed := integer()
 }.
 
@@ -24,6 +25,8 @@ main(Arguments) ->
         _ = run(Options#{subscriber_kills => SubscriberKills, acks => true}),
         %% a process that ends takes what it has not looked at with it: nobody kills this one
         _ = run(Options#{subscriber_kills => 0, acks => false}),
+        Own = Options#{protocol => own},
+        _ = run(Own#{subscriber_kills => SubscriberKills, acks => true}),
         true
     end).
 
@@ -36,7 +39,8 @@ run(Options = #{events := Events, acks := Acks, seed := Seed}) ->
     rand:seed(exsss, {Seed, 0, 0}),
     try
         ok = esdb_peer:call(Client, esdb_client, join, [default_store]),
-        Load = #{events => Events, writers => 10, acks => Acks},
+        Protocol = maps:get(protocol, Options, published),
+        Load = #{events => Events, writers => 10, acks => Acks, protocol => Protocol},
         ok = esdb_peer:call(Client, delivery_load, start, [Load]),
         #{server_kills := ServerKills, subscriber_kills := SubscriberKills} = Options,
         kill_on(kills(ServerKills, SubscriberKills), Client, Server, Events),
@@ -91,10 +95,10 @@ figures(Client) ->
         #{wrong := Wrong} -> error({delivery, Wrong, Figures})
     end.
 
-print(#{server_kills := Servers, subscriber_kills := Subscribers, acks := Acks}, Figures) ->
+print(Options = #{server_kills := Servers, subscriber_kills := Subscribers, acks := Acks}, Figures) ->
     #{received := Received, messages := Messages, repeated := Repeated} = Figures,
     esdb_print:line(
-        "delivery, acknowledged ~w: ~b server kills, ~b subscriber kills, ~b events in ~b messages, "
+        "delivery, ~w protocol, acknowledged ~w: ~b server kills, ~b subscriber kills, ~b events in ~b messages, "
         "no gap, none out of order; ~b came again",
-        [Acks, Servers, Subscribers, Received, Messages, Repeated]
+        [maps:get(protocol, Options, published), Acks, Servers, Subscribers, Received, Messages, Repeated]
     ).
