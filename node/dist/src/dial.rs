@@ -1,6 +1,7 @@
 //! Keeps a connection with a node: dials it, and again whenever the connection is lost.
 
-use crate::link_up::dial;
+use crate::handshake::HandshakeError;
+use crate::link_up::{DialError, dial};
 use crate::node::Shared;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,10 @@ pub(crate) async fn keep(shared: Arc<Shared>, name: String) {
             until(&shared, || shared.peers.get(&name).is_none()).await;
             // A peer that has hung up may dial at once, and if both dial at the same time, OTP 25 loses
             // one of its own callers now and then.
-        } else if let Err(error) = dial(&shared, &name).await {
+        } else if let Err(error) = dial(&shared, &name).await
+            // The peer has dialled, too, and wins: nothing to tell of.
+            && !matches!(error, DialError::Handshake(HandshakeError::Simultaneous))
+        {
             let error = error.to_string();
             // Each reason once, not every few seconds.
             if error != told {
