@@ -27,6 +27,8 @@ subscriptions_test_() ->
             {"acknowledged by one of two of that name", fun acknowledged_by_one/0},
             {"bound to another process", fun bound_anew/0},
             {"what was sent to a dead process", fun sent_to_the_dead/0},
+            {"a stream is deleted and begins anew", fun deleted_stream/0},
+            {"those that were removed leave nothing behind", fun nothing_left/0},
             {"lists", fun lists/0},
             {"what makes no sense is refused", fun refused/0}
         ]
@@ -257,6 +259,49 @@ sent_to_the_dead() ->
      || N <- lists:seq(1, 100)
     ],
     silence().
+
+deleted_stream() ->
+    Stream = <<"deleted">>,
+    {ok, _} = append(Stream, [1, 2]),
+    First = collector(),
+    {ok, _} = save(by_stream, Stream, <<"one">>, 0, First),
+    {ok, _} = save(by_event_pattern, <<"delete*">>, <<"pattern">>, 0, self()),
+    ?assertEqual([1, 2], numbers(receive_events(2))),
+    2 = length(collected(First, 2)),
+    ok = call({delete_stream, ?STORE, Stream}),
+    {ok, 1} = append(Stream, [3, 4]),
+    ?assertEqual([1, 2, 3, 4], numbers(collected(First, 4))),
+    ?assertEqual([3, 4], numbers(receive_events(2))),
+    ok = call({ack_event, ?STORE, <<"one">>, First, #{version => 0}}),
+    exit(First, kill),
+    %% what is gone is not delivered, what was not acknowledged is
+    {ok, _} = save(by_stream, Stream, <<"one">>, 0, self()),
+    ?assertEqual([4], numbers(receive_events(1))),
+    ok = remove(by_stream, <<"one">>),
+    ok = remove(by_event_pattern, <<"pattern">>),
+    silence().
+
+%% neither monitors nor persistent subscriptions
+nothing_left() ->
+    Pid = spawn(fun() -> receive stop -> ok end end),
+    [
+        begin
+            Name = <<"left-", (integer_to_binary(N rem 7))/binary>>,
+            {ok, _} = save(by_stream, <<"$all">>, Name, current, Pid),
+            {ok, _} = save(by_stream, <<"$all">>, Name, current, self()),
+            {ok, _} = save(by_stream, <<"$all">>, Name, current, Pid),
+            ok = remove(by_stream, Name),
+            ok = call({open_subscription, ?STORE, Name, #{consumer => Pid, start_from => current}}),
+            ok = call({open_subscription, ?STORE, Name, #{consumer => Pid}}),
+            ok = call({delete_subscription, ?STORE, Name})
+        end
+     || N <- lists:seq(1, 50)
+    ],
+    Monitors = fun() -> process_info(Pid, monitored_by) =:= {monitored_by, []} end,
+    esdb_wait:until(Monitors, ?WAIT_MS),
+    {ok, []} = call({list_persistent_subscriptions, ?STORE}),
+    {ok, #{subscriptions := []}} = call({subscription_health, ?STORE}),
+    exit(Pid, kill).
 
 lists() ->
     {ok, []} = call({get_subscriptions, ?STORE}),
