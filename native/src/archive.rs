@@ -187,7 +187,7 @@ fn decompress_stream<'a, R: Read>(
 /// `compress_lz4(Data)`.
 pub fn compress_lz4<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> Run<'a> {
     let data = bytes(data)?;
-    budget.spend(300 + data.len())?;
+    budget.spend(300 + data.len() * 2)?;
     Ok(with_scratch(|scratch| match lz4::compress(data, scratch) {
         true => done(env, scratch),
         false => failed(env, compression_failed()),

@@ -54,7 +54,7 @@ pub fn hash_sha256_base64<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>)
 /// `base64_encode_urlsafe(Data)`.
 pub fn base64_encode<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> Run<'a> {
     let data = bytes(data)?;
-    budget.spend(data.len())?;
+    budget.spend(data.len() / 2)?;
     let mut text = NewBinary::new(env, base64::encoded_len(data.len()));
     base64::encode(data, text.as_mut_slice());
     Ok(text.into())
@@ -63,7 +63,7 @@ pub fn base64_encode<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> R
 /// `base64_decode_urlsafe(Text)`.
 pub fn base64_decode<'a>(env: Env<'a>, budget: &mut Budget, text: Term<'a>) -> Run<'a> {
     let text = bytes(text)?;
-    budget.spend(text.len())?;
+    budget.spend(text.len() / 2)?;
     let refused = || (error(), invalid_base64()).encode(env);
     let Some(length) = base64::decoded_len(text.len()) else {
         return Ok(refused());
@@ -78,7 +78,7 @@ pub fn base64_decode<'a>(env: Env<'a>, budget: &mut Budget, text: Term<'a>) -> R
 /// `secure_compare(A, B)`: the time depends on the lengths alone.
 pub fn secure_compare<'a>(env: Env<'a>, budget: &mut Budget, a: Term<'a>, b: Term<'a>) -> Run<'a> {
     let (a, b) = (bytes(a)?, bytes(b)?);
-    budget.spend(a.len())?;
+    budget.spend(a.len() / 8)?;
     Ok(equal(a, b).encode(env))
 }
 

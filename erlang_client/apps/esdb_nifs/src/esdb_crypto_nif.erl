@@ -19,6 +19,9 @@
     erlang_base58_encode/1, erlang_base58_decode/1
 ]).
 
+%% Longer data are hashed by OTP's crypto, which is as fast there and goes to no other scheduler.
+-define(LONGEST_HASHED, 262144).
+
 -spec implementation() -> nif | erlang.
 implementation() -> esdb_nifs_lib:implementation().
 
@@ -60,8 +63,10 @@ erlang_verify_ed25519(_, _, _) ->
     error(badarg).
 
 -spec hash_sha256(binary()) -> <<_:256>>.
+hash_sha256(Data) when byte_size(Data) =< ?LONGEST_HASHED ->
+    ?NATIVE(esdb_nifs_lib:hash_sha256(Data), esdb_nifs_lib:hash_sha256_dirty(Data), erlang_hash_sha256(Data));
 hash_sha256(Data) ->
-    ?NATIVE(?LARGE(Data), esdb_nifs_lib:hash_sha256(Data), esdb_nifs_lib:hash_sha256_dirty(Data), erlang_hash_sha256(Data)).
+    erlang_hash_sha256(Data).
 
 nif_hash_sha256(Data) ->
     ?NIF(?LARGE(Data), esdb_nifs_lib:hash_sha256(Data), esdb_nifs_lib:hash_sha256_dirty(Data), erlang_hash_sha256(Data)).
@@ -71,13 +76,14 @@ erlang_hash_sha256(_) -> error(badarg).
 
 %% SHA-256 as URL-safe base64 without padding: the content id of a token.
 -spec hash_sha256_base64(binary()) -> binary().
-hash_sha256_base64(Data) ->
+hash_sha256_base64(Data) when byte_size(Data) =< ?LONGEST_HASHED ->
     ?NATIVE(
-        ?LARGE(Data),
         esdb_nifs_lib:hash_sha256_base64(Data),
         esdb_nifs_lib:hash_sha256_base64_dirty(Data),
         erlang_hash_sha256_base64(Data)
-    ).
+    );
+hash_sha256_base64(Data) ->
+    erlang_hash_sha256_base64(Data).
 
 nif_hash_sha256_base64(Data) ->
     ?NIF(
