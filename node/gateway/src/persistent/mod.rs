@@ -6,7 +6,8 @@
 //!
 //! # Layout
 //! - [`registry`]: those of a store: opened, found, deleted, loaded
-//! - [`runner`]: one of them; `save`: what it writes down, and when it answers
+//! - [`runner`]: one of them; `save`: what it writes down, and when it answers; `replay`: parked events
+//!   delivered again; `status`: how it is; `problem`: why something was not done
 //! - [`message`]: what the runner is told; [`notice`]: what it tells consumers
 //! - [`feeder`]: events on demand
 //! - [`definition`], [`progress`], [`parked`]: its records
@@ -17,8 +18,11 @@ pub(crate) mod feeder;
 pub(crate) mod message;
 pub(crate) mod notice;
 pub(crate) mod parked;
+mod problem;
 pub(crate) mod progress;
 pub(crate) mod reached;
 pub(crate) mod registry;
+mod replay;
 pub(crate) mod runner;
 mod save;
+mod status;

@@ -4,10 +4,11 @@ use super::definition::Definition;
 use super::feeder::Feeder;
 use super::message::{Events, Fate, Message};
 use super::notice;
-use super::parked::{self, Parked};
+use super::parked::Parked;
+use super::problem::Problem;
 use super::progress::Progress;
 use super::save::Save;
-use crate::delivery::batch::{Batch, Place, Room, Shape};
+use crate::delivery::batch::{Batch, Room, Shape};
 use crate::delivery::deliver::Means;
 use crate::delivery::feed::Feed;
 use crate::refusal;
@@ -18,7 +19,6 @@ use esdb_etf::put;
 use esdb_subscription::Selector;
 use esdb_subscription::group::{Action, Group, Nack, Refused};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -30,8 +30,6 @@ const AT_ONCE: Room = Room {
     events: 500,
     bytes: 1 << 20,
 };
-/// Parked events that are delivered again at once.
-const REPLAYED: usize = 10_000;
 
 /// One persistent subscription.
 pub(crate) struct Runner {
@@ -41,23 +39,23 @@ pub(crate) struct Runner {
     pub(super) means: Arc<Means>,
     pub(super) mailbox: UnboundedSender<Message>,
     pub(super) group: Group<u64, Bytes>,
-    consumers: BTreeMap<u64, Consumer>,
+    pub(super) consumers: BTreeMap<u64, Consumer>,
     /// Consumers and feeders so far.
     count: u64,
     feeder: Option<Feeder>,
     /// What had been done when it was loaded.
     pub(super) before: Progress,
     /// Events dropped since the server was started.
-    dropped: u64,
+    pub(super) dropped: u64,
     /// Parked events that are being delivered again.
-    replayed: BTreeSet<u64>,
+    pub(super) replayed: BTreeSet<u64>,
     pub(super) save: Save,
     checkpoint: Arc<watch::Sender<u64>>,
-    failure: Option<String>,
+    pub(super) failure: Option<String>,
 }
 
-struct Consumer {
-    pid: Vec<u8>,
+pub(super) struct Consumer {
+    pub(super) pid: Vec<u8>,
     connection: Connection,
     watching: JoinHandle<()>,
 }
@@ -371,51 +369,6 @@ impl Runner {
         self.save.touch();
     }
 
-    /// Offers parked events again; they stay in the store until they are done with.
-    fn replay(&mut self, positions: &RangeInclusive<u64>, reply: &ReplyTo) {
-        let view = self.means.live.replica().view();
-        let parked = match parked::list(&view, &self.name, REPLAYED) {
-            Ok(parked) => parked,
-            Err(error) => return reply.send(true, |out| refusal::failed_read(out, &error)),
-        };
-        let mut count = 0;
-        for (position, _) in parked {
-            if !positions.contains(&position) {
-                continue;
-            }
-            let mut found = None;
-            let read = view.read_from(position, 1, &mut |event| {
-                if event.position == position {
-                    let mut term = Vec::new();
-                    Shape::Map.put(&mut term, &event);
-                    found = Some((Place::from(&event).stream.to_be_bytes(), Bytes::from(term)));
-                }
-            });
-            if let Err(error) = read {
-                return reply.send(true, |out| refusal::failed_read(out, &error));
-            }
-            match found {
-                Some((stream, term)) => {
-                    let bytes = term.len();
-                    let offered = self.group.replay(position, &stream, term, bytes);
-                    match offered {
-                        Ok(()) => drop(self.replayed.insert(position)),
-                        Err(Refused::Full) => break,
-                        Err(_) => continue,
-                    }
-                }
-                // Its stream was deleted.
-                None => self.save.unpark(position),
-            }
-            count += 1;
-        }
-        reply.send(true, |out| {
-            put::tuple(out, 2);
-            put::atom(out, "ok");
-            put::unsigned(out, count);
-        });
-    }
-
     /// Takes events that were read.
     fn fed(&mut self, batch: &Batch) {
         self.failure = None;
@@ -522,47 +475,6 @@ impl Runner {
             connection.send(&consumer.pid, true, |out| write(out, &self.name));
         }
     }
-
-    /// `{ok, #{checkpoint, next, waiting, in_flight, dropped, consumers => [#{pid, in_flight}],
-    /// reason}}`
-    fn status(&self, reply: &ReplyTo) {
-        let in_flight: usize = self.group.consumers().map(|(_, events)| events).sum();
-        reply.send(true, |out| {
-            put::tuple(out, 2);
-            put::atom(out, "ok");
-            put::map(out, 7);
-            for (key, number) in [
-                ("checkpoint", self.group.checkpoint()),
-                ("next", self.group.next()),
-                ("waiting", self.group.waiting() as u64),
-                ("in_flight", in_flight as u64),
-                ("dropped", self.dropped),
-            ] {
-                put::atom(out, key);
-                put::unsigned(out, number);
-            }
-            put::atom(out, "consumers");
-            if !self.consumers.is_empty() {
-                put::list(out, self.consumers.len());
-            }
-            for (id, in_flight) in self.group.consumers() {
-                put::map(out, 2);
-                put::atom(out, "pid");
-                match self.consumers.get(&id) {
-                    Some(consumer) => out.extend_from_slice(&consumer.pid),
-                    None => put::atom(out, "undefined"),
-                }
-                put::atom(out, "in_flight");
-                put::unsigned(out, in_flight as u64);
-            }
-            put::nil(out);
-            put::atom(out, "reason");
-            match &self.failure {
-                Some(reason) => put::binary(out, reason.as_bytes()),
-                None => put::atom(out, "undefined"),
-            }
-        });
-    }
 }
 
 /// The reason, a raw term, for which an event is put aside that nobody could cope with.
@@ -570,41 +482,4 @@ fn tried_too_often() -> Vec<u8> {
     let mut reason = Vec::new();
     put::atom(&mut reason, "max_attempts");
     reason
-}
-
-/// Why something asked for was not done.
-pub(super) struct Problem {
-    name: &'static str,
-    text: String,
-}
-
-impl Problem {
-    fn new(name: &'static str, text: impl Into<String>) -> Self {
-        Problem {
-            name,
-            text: text.into(),
-        }
-    }
-
-    fn refused(refused: Refused, what: &str) -> Self {
-        let name = match refused {
-            Refused::Full => "subscription_in_use",
-            Refused::Known => "already_there",
-            Refused::Unknown => "not_a_consumer",
-            Refused::Passed => "passed",
-        };
-        Problem::new(name, format!("{what}: {refused}"))
-    }
-
-    fn not_in_flight(position: u64) -> Self {
-        let text = format!(
-            "the event at position {position} is not in flight to this consumer: \
-             it was acknowledged, given back, or has gone to another"
-        );
-        Problem::new("not_in_flight", text)
-    }
-
-    fn answer(&self, reply: &ReplyTo) {
-        reply.send(true, |out| refusal::passing(out, self.name, &self.text));
-    }
 }
