@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use twox_hash::{XxHash3_64, XxHash3_128};
 
-const FIXTURE: &str = "../../tests/fixtures/format_2.tar.gz";
+const FIXTURE: &str = "../../tests/fixtures/format_2_end.tar.gz";
 /// Some time in 2020, in microseconds since 1970.
 const LONG_AGO: u64 = 1_600_000_000_000_000;
 
@@ -95,6 +95,7 @@ fn the_log() {
             }
         }
     }
+    the_end(&fs::read(store.join("log/end")).unwrap(), &uuid, next);
     // What was done after the checkpoint; besides, snapshots and subscriptions changed records.
     let events: Vec<_> = commands.iter().filter(|(kind, _)| *kind != 3).collect();
     let expected = [(1, "late"), (1, "many"), (2, "one")];
@@ -104,6 +105,17 @@ fn the_log() {
             .eq(&expected.map(|(kind, name)| (kind, name.to_owned())))
     );
     assert!(commands.iter().filter(|(kind, _)| *kind == 3).count() >= 3);
+}
+
+/// Checks the file `end`: the last append may be of one entry or of several.
+fn the_end(bytes: &[u8], uuid: &[u8], next: Option<u64>) {
+    assert_eq!((bytes.len(), &bytes[..8]), (64, &b"ESDBENDS"[..]));
+    assert_eq!((word(bytes, 8), word(bytes, 12)), (1, 0));
+    assert_eq!(&bytes[16..32], uuid);
+    assert!(long(bytes, 32) < long(bytes, 40));
+    assert_eq!(Some(long(bytes, 40)), next);
+    assert_eq!(bytes[48..60], [0; 12]);
+    assert_eq!(word(bytes, 60), crc32fast::hash(&bytes[..60]));
 }
 
 /// Index, kind and payload of each record.

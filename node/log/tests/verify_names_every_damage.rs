@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use common::copy;
 use common::store::{append, call};
 use esdb_log::verify::{Checked, Damage, Report, store};
-use esdb_log::{Options, ReadOnlyDisk, Replica, WalOptions};
+use esdb_log::{OpenError, Options, ReadOnlyDisk, Replica, WalOptions};
 use esdb_store::{Direction, Expected};
 use tempfile::TempDir;
 
@@ -345,6 +345,29 @@ fn any_file_of_an_earlier_time_in_its_place() {
             Ok(replica) => assert!(everything(&replica).unwrap() == truth, "{}", file.display()),
             Err(error) => assert!(!damages.is_empty(), "{}: {error}", file.display()),
         }
+    }
+    // The whole log, or the checkpoint, beside the other of a later time.
+    for part in ["log", "state.redb"] {
+        let image = tempfile::tempdir().unwrap();
+        copy(dir.path(), image.path());
+        match part {
+            "log" => {
+                fs::remove_dir_all(image.path().join(part)).unwrap();
+                copy(&early.path().join(part), &image.path().join(part));
+            }
+            file => drop(fs::copy(early.path().join(file), image.path().join(file)).unwrap()),
+        }
+        let (_, damages, _) = check(image.path());
+        let text = "one of the two was replaced";
+        assert!(
+            damages.len() == 1 && damages[0].what.contains(text),
+            "{damages:?}"
+        );
+        let error = Replica::open(image.path(), options()).unwrap_err();
+        assert!(
+            matches!(error, OpenError::Mismatch { .. }),
+            "{part}: {error}"
+        );
     }
 }
 
