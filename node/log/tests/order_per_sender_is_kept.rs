@@ -16,7 +16,23 @@ use parking_lot::Mutex;
 #[test]
 fn of_many_senders_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let replica = open(dir.path());
+    order_is_kept(&open(dir.path()));
+}
+
+/// What waits is more than goes into one batch.
+#[test]
+fn of_many_senders_in_many_batches() {
+    let whole = options(&FaultyDisk::default());
+    let (mut few, mut small) = (whole.clone(), whole);
+    few.max_batch_commands = 3;
+    small.max_batch_bytes = 500;
+    for options in [few, small] {
+        let dir = tempfile::tempdir().unwrap();
+        order_is_kept(&Replica::open(dir.path(), options).unwrap());
+    }
+}
+
+fn order_is_kept(replica: &Replica) {
     let senders: Vec<_> = (0..8)
         .map(|sender| {
             let replica = replica.clone();
@@ -52,7 +68,7 @@ fn of_many_senders_at_once() {
         .map(|n: u32| binary(n.to_string().as_bytes()))
         .collect();
     for sender in 0..8 {
-        assert!(read(&replica, &format!("s{sender}")) == expected);
+        assert!(read(replica, &format!("s{sender}")) == expected);
     }
 }
 
