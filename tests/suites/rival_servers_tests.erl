@@ -158,6 +158,8 @@ creation() ->
     B = server("b", [only_b], [Client]),
     await_offered_by([A], Client),
     esdb_wait:until(fun() -> [esdb_server:node(B)] =:= offered_by(only_b, Client) end),
+    %% in one scope, for one generation, means not yet in the others
+    ok = esdb_peer:call(Client, esdb_client, join, [only_b]),
     Create = fun(Name) ->
         Call = [only_b, {create_store, Name, []}],
         esdb_peer:call(Client, esdb_client, call, Call)

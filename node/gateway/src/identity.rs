@@ -88,7 +88,7 @@ pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Identity, DataDi
     parse(&bytes).map_err(|problem| DataDirError::Identity { path, problem })
 }
 
-/// Whether there is nothing in a directory but what [`write`] leaves when it is cut short.
+/// Whether there is nothing in a directory but what [`write()`] leaves when it is cut short.
 pub(crate) fn creation_was_cut_short(disk: &dyn Disk, directory: &Path) -> bool {
     let names = disk.read_dir(directory);
     names.is_ok_and(|names| names.iter().all(|name| name == TEMPORARY))
