@@ -139,6 +139,20 @@ fn without_the_witness_or_with_one_that_a_power_cut_tore_the_log_opens() {
     }
 }
 
+/// A directory that held entries is no new log, though nothing else is left of it.
+#[test]
+fn a_log_that_is_gone_but_for_its_end_is_not_begun_anew() {
+    let dir = log();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap() != "end" {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let error = open(dir.path()).expect_err("began a new log");
+    assert!(matches!(error, WalError::Missing { .. }), "{error}");
+}
+
 /// What was purged is not needed: the checkpoint has it.
 #[test]
 fn what_is_gone_and_was_purged_is_no_damage() {

@@ -60,8 +60,11 @@ pub(super) async fn run(shared: &Arc<Shared>, raft: &Raft<TypeConfig>) {
 /// takes: a sync for the few that came first would hold up the others for as long, and costs the
 /// processor time that their clients need to come (docs/internals/decisions.md).
 fn gather(shared: &Shared, expected: usize) {
+    let options = &shared.options;
     let patience = shared.progress.last_write().min(MOST_PATIENCE);
-    if expected > 1 && !patience.is_zero() {
+    let full = shared.queue.length().1 >= options.max_batch_bytes;
+    if expected > 1 && !full && !patience.is_zero() {
+        let expected = expected.min(options.max_batch_commands);
         shared.queue.gather(expected, patience);
     }
 }

@@ -96,7 +96,12 @@ impl Check<'_> {
 
     fn log(&mut self, names: &[String], numbers: &[u64]) -> Log {
         let has_meta = names.iter().any(|name| name == meta::NAME);
-        if !has_meta && is_new(self.checkpoint) && numbers.iter().all(|number| *number == 1) {
+        let began = self.checkpoint.uuid.is_some_and(|uuid| {
+            let end = End::load(self.disk, self.dir, uuid);
+            end.is_ok_and(|end| end.is_some_and(|end| end.durable_below > 0))
+        });
+        let first = is_new(self.checkpoint) && numbers.iter().all(|number| *number == 1);
+        if !has_meta && first && !began {
             let what = "its creation was cut short; the next start completes it";
             self.note(self.dir, what);
             return Log::default();

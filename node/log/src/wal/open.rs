@@ -157,8 +157,12 @@ fn create(
     let path = dir.join(meta::NAME);
     let missing = || WalError::Missing {
         path,
-        what: "the log has segments but no meta file".into(),
+        what: "the log has entries but no meta file".into(),
     };
+    // It tells of entries only once there is a meta file.
+    if load_end(disk, dir, uuid)?.durable_below > 0 {
+        return Err(missing());
+    }
     match numbers {
         [] => {
             let failed = |source| WalError::io(dir, "create a segment in", source);
