@@ -13,6 +13,7 @@ emitter_pool_test_() ->
         {"emitters share the events, by stream", fun(_) -> emitters_share() end},
         {"an emitter's death loses nothing", fun(_) -> emitter_dies() end},
         {"no more than the pool size", fun(_) -> pool_size() end},
+        {"live again after each change of the pool size", fun(_) -> resized() end},
         {"listeners get everything", fun(_) -> listeners() end}
     ]).
 
@@ -63,6 +64,29 @@ pool_size() ->
             pool_size => none
         }}
     ).
+
+%% it goes on with the emitters that are there, and is not taken for one that nobody is there for
+resized() ->
+    Emitter = emitter(save(<<"resized">>, <<"resized-*">>)),
+    Resize = fun(Size) ->
+        {ok, _} = call(
+            {save_subscription, ?STORE, by_event_pattern, <<"resized-*">>, <<"resized">>, 0, undefined,
+                #{pool_size => Size}}
+        ),
+        append(<<"resized-1">>, [Size]),
+        until_taken([Emitter], Size),
+        esdb_wait:until(fun() -> status(<<"resized">>) =:= {live, 0} end, ?WAIT_MS)
+    end,
+    [Resize(Size) || Size <- lists:seq(1, 30)],
+    done(<<"resized">>, [Emitter]).
+
+status(Name) ->
+    {ok, #{subscriptions := All}} = call({subscription_health, ?STORE}),
+    [Status] = [
+        {Status, Absent}
+     || #{subscription_name := N, status := Status, absent_ms := Absent} <- All, N =:= Name
+    ],
+    Status.
 
 listeners() ->
     Key = save(<<"listen">>, <<"listen-*">>),

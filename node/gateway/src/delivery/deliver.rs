@@ -67,7 +67,8 @@ impl Delivery {
             tokio::select! {
                 changed = bound.changed() => if changed.is_err() { return },
                 () = self.serve_pool(&definition), if definition.subscriber.is_empty() => {}
-                () = self.serve(definition.pid(), &definition.subscriber, definition.generation) => {}
+                () = self.serve(definition.pid(), &definition.subscriber, definition.generation),
+                    if !definition.subscriber.is_empty() => {}
             }
         }
     }
