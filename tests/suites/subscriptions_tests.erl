@@ -25,6 +25,7 @@ subscriptions_test_() ->
             {"removed ones get nothing", fun removed/0},
             {"acknowledged up to there", fun acknowledged/0},
             {"acknowledged by one of two of that name", fun acknowledged_by_one/0},
+            {"acknowledged by one process with several of that name", fun acknowledged_of_several/0},
             {"bound to another process", fun bound_anew/0},
             {"what was sent to a dead process", fun sent_to_the_dead/0},
             {"a stream is deleted and begins anew", fun deleted_stream/0},
@@ -215,6 +216,39 @@ acknowledged_by_one() ->
     {ok, _} = save(by_event_pattern, <<"tw*">>, Name, 0, self()),
     ?assertEqual([9], numbers(receive_events(1))),
     ok = remove(by_event_pattern, Name),
+    silence().
+
+%% the stream that is named says which of them it is for
+acknowledged_of_several() ->
+    Name = <<"several">>,
+    Streams = [<<"several-", C>> || C <- "abcdef"],
+    One = collector(),
+    [{ok, 9} = append(S, lists:seq(0, 9)) || S <- Streams],
+    [{ok, _} = save(by_stream, S, Name, 0, One) || S <- Streams],
+    60 = length(collected(One, 60)),
+    Ack = fun(Event) -> ok = call({ack_event, ?STORE, Name, One, Event}) end,
+    [Ack(#{stream_id => S, version => 2}) || S <- Streams],
+    [
+        Ack(#{stream_id => S, version => V})
+     || {S, V} <- lists:zip(Streams, lists:seq(4, 9))
+    ],
+    %% this could be one of each of them
+    Ack(#{version => 9}),
+    exit(One, kill),
+    [
+        begin
+            {ok, _} = save(by_stream, S, Name, 0, self()),
+            ?assertEqual(
+                [{S, N} || N <- lists:seq(V + 1, 9)],
+                [
+                    {element(4, E), element(5, E)}
+                 || E <- receive_events(9 - V)
+                ]
+            )
+        end
+     || {S, V} <- lists:zip(Streams, lists:seq(4, 9))
+    ],
+    ok = remove(by_stream, Name),
     silence().
 
 %% without acknowledgements the next one goes on after what was sent

@@ -269,20 +269,31 @@ impl Subscriptions {
     }
 
     /// Notes an acknowledgement; none if there is no subscription of that name. Of several it is for
-    /// the one that delivers to whoever acknowledges. If none does, nobody knows whose event it is:
-    /// then it is only shown, at the first one.
+    /// the one that delivers to whoever acknowledges; of several of those, for the one that selects
+    /// the event. If none does, or more than one, nobody knows whose event it is: then it is only
+    /// shown, at the first one.
     pub(crate) fn acknowledge(&self, named: &Acknowledged, done: Done) -> Option<Ticket> {
         let all: Vec<_> = self.running.lock().named(&named.name).cloned().collect();
         let is_its = |one: &&Arc<Subscription>| {
             named.subscriber.is_some() && one.definition.lock().pid() == named.subscriber
         };
-        let its = all.iter().find(is_its);
-        let subscription = its.or(all.first())?;
-        let next = match its.is_some() || all.len() == 1 {
-            true => self.position_of(subscription, named),
-            false => None,
+        let its: Vec<_> = match all.as_slice() {
+            [one] => vec![one],
+            many => many.iter().filter(is_its).collect(),
         };
-        let next = next.map(|position| position + 1);
+        // A version says nothing if it may be one of another subscription's stream.
+        let is_about = |one: &&&Arc<Subscription>| {
+            its.len() == 1
+                || one_stream(&one.selector).is_none_or(|own| named.stream.as_deref() == Some(own))
+        };
+        let mut hits = its
+            .iter()
+            .filter(is_about)
+            .filter_map(|one| Some((*one, self.position_of(one, named)?)));
+        let (subscription, next) = match (hits.next(), hits.next()) {
+            (Some((one, position)), None) => (one, Some(position + 1)),
+            _ => (its.first().copied().or(all.first())?, None),
+        };
         let mut checkpoint = Vec::new();
         esdb_etf::put::unsigned(&mut checkpoint, named.version);
         Some(subscription.acknowledge(next, checkpoint, &self.replica, done))
