@@ -259,8 +259,7 @@ impl Gateway {
     pub fn offer(&self) {
         self.share_memory();
         for store in self.stores() {
-            let _joining = store.offer.lock();
-            self.join(&store);
+            self.join(&store, &mut store.offer.lock());
         }
     }
 
@@ -396,8 +395,12 @@ impl Gateway {
         stores.iter().for_each(|s| s.replica.set_window_bytes(each));
     }
 
-    /// Puts a store's workers into their groups, where callers find them.
-    fn join(&self, store: &ServedStore) {
+    /// Puts a store's workers into their groups, where callers find them, unless it has given way or
+    /// was removed meanwhile.
+    fn join(&self, store: &ServedStore, offer: &mut Offer) {
+        if !offer.enter() {
+            return;
+        }
         for (group, worker) in groups(store) {
             SCOPES.iter().for_each(|scope| {
                 self.0
@@ -413,7 +416,7 @@ impl Gateway {
         if !self.0.node.connections().is_empty() {
             offer.begin(Instant::now());
         }
-        self.join(store);
+        self.join(store, offer);
         self.0.offers_changed.notify_one();
     }
 

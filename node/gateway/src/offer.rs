@@ -46,6 +46,8 @@ pub(crate) struct Own<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Offer {
     standing: Standing,
+    /// Whether the workers have been put into the groups, and not been taken out since.
+    joined: bool,
     conflict: Option<Conflict>,
 }
 
@@ -58,10 +60,10 @@ struct Conflict {
 
 #[derive(Debug, Default)]
 enum Standing {
-    /// In the groups; no node has been told yet.
+    /// In the groups, or soon; no node has been told yet.
     #[default]
     New,
-    /// In the groups, since then.
+    /// In the groups, or soon, and offered since then.
     Offered(Instant),
     /// Not in the groups, because of a rival, last seen then.
     Refused(Instant),
@@ -99,9 +101,17 @@ impl Offer {
         }
     }
 
+    /// Whether the workers are to be put into the groups now: not if the store has given way or is
+    /// gone, nor if they are there.
+    pub(crate) fn enter(&mut self) -> bool {
+        let is_open = matches!(self.standing, Standing::New | Standing::Offered(_));
+        is_open && !std::mem::replace(&mut self.joined, true)
+    }
+
     /// The store is to be offered no more.
     pub(crate) fn withdraw(&mut self) {
         self.standing = Standing::Withdrawn;
+        self.joined = false;
     }
 
     /// Judges what was found. `answered` tells of a node whether it sees no others, or has gone.
@@ -130,6 +140,7 @@ impl Offer {
             (standing, Some(rival)) => {
                 let is_in = !matches!(standing, Standing::Refused(_));
                 *standing = Standing::Refused(now);
+                self.joined = false;
                 self.note(own, Some(rival));
                 is_in.then_some(Change::Leave)
             }
@@ -311,5 +322,33 @@ mod tests {
         assert_eq!(judged(&mut offer, late, &[]), None);
         offer.begin(late);
         assert_eq!(offer.age(late), None);
+    }
+    #[test]
+    fn only_what_is_open_enters_the_groups_and_only_once() {
+        let (mut offer, now) = (Offer::default(), Instant::now());
+        assert!(offer.enter());
+        assert!(!offer.enter());
+        offer.begin(now);
+        assert!(!offer.enter());
+        let later = now + Duration::from_secs(1);
+        judged(&mut offer, later, &[theirs("a@host", 100)]);
+        assert!(!offer.enter());
+        let over = later + OWN.absence;
+        assert_eq!(judged(&mut offer, over, &[]), Some(Change::Join));
+        assert!(offer.enter());
+        assert!(!offer.enter());
+        assert_eq!(judged(&mut offer, over, &[]), None);
+        offer.withdraw();
+        assert!(!offer.enter());
+    }
+
+    #[test]
+    fn what_gives_way_before_it_was_in_the_groups_does_not_enter_them() {
+        let (mut offer, now) = (Offer::default(), Instant::now());
+        offer.begin(now);
+        judged(&mut offer, now, &[theirs("a@host", 100)]);
+        assert!(!offer.enter());
+        offer.begin(now);
+        assert!(!offer.enter());
     }
 }
