@@ -81,6 +81,7 @@ impl Delivery {
             let Some(connection) = self.means.watcher.reach(pid).await else {
                 break;
             };
+            subscription.forget_receipts();
             let watched = self.means.watcher.watch(&connection, raw);
             let subscriber = Subscriber {
                 connection: &connection,

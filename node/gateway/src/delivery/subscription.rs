@@ -272,6 +272,11 @@ impl Subscription {
         });
     }
 
+    /// What was sent until now was sent elsewhere: receipts that come say nothing of it.
+    pub(crate) fn forget_receipts(&self) {
+        self.state.lock().flying.clear();
+    }
+
     /// What stands before this position has been acknowledged; 0 where nothing ever was.
     pub(crate) fn acknowledged(&self) -> u64 {
         match &self.state.lock().progress {
@@ -473,6 +478,11 @@ mod tests {
         assert_eq!(subscription.begin(), (2_000, 0));
         assert!(!subscription.is_dirty());
         assert!(subscription.has_room(&events(500, 2_000)));
+        // What was sent over one connection is not received because another one has come further.
+        subscription.was_sent(&events(500, 2_000), 3);
+        subscription.forget_receipts();
+        subscription.was_received(10);
+        assert_eq!(subscription.begin(), (2_000, 0));
         replica.shutdown();
     }
 }
