@@ -70,23 +70,29 @@ impl Reading {
             return None;
         }
         let mut reply = Vec::new();
+        let mut replay = self.replay;
         if let Err(error) = (self.query)(&self.store.replica.view(), arity, &mut reply) {
             tracing::error!(store = self.store.name, %error, "read failed");
             reply.clear();
             refusal::failed_read(&mut reply, &error);
-        } else if let Some((reached, process)) = &self.replay {
-            let reached = reached.load(Ordering::Acquire);
-            self.store.replays.note(process, reached);
+            replay = None;
         }
         let connection = &self.reply_to.connection;
         let most = connection.largest_answer().min(MAX_REPLY);
         if reply.len() > most {
             reply = Vec::new();
+            replay = None;
             self.reply_to.generation.reply_too_large(&mut reply, most);
         }
         let caller = self.reply_to.caller.as_ref()?;
         if self.reply_to.time_left().is_zero() {
             return None;
+        }
+        // Before it is sent, as the client may subscribe at once; not for an error, after which the
+        // client has not read this.
+        if let Some((reached, process)) = &replay {
+            let reached = reached.load(Ordering::Acquire);
+            self.store.replays.note(process, reached);
         }
         let waiting = caller.try_reply_with(connection, reply).err()?;
         Some((self.reply_to, waiting))
