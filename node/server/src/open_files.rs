@@ -26,18 +26,40 @@ pub(crate) fn raise() -> usize {
         }
     }
     let current = getrlimit(Resource::Nofile).current.unwrap_or(MOST);
-    let stores = (current / 4 * 3).saturating_sub(OTHERS) / EACH;
+    allowed(current)
+}
+
+/// How many stores there may be with so many files.
+fn allowed(files: u64) -> usize {
+    let stores = (files / 4 * 3).saturating_sub(OTHERS) / EACH;
     usize::try_from(stores).unwrap_or(usize::MAX).max(1)
+}
+
+/// The fewest files that allow so many stores, or a few more.
+fn needed(stores: usize) -> u64 {
+    (stores as u64 * EACH + OTHERS).div_ceil(3) * 4
 }
 
 /// Refuses to open more stores than there may be.
 pub(crate) fn check(stores: usize, most: usize) -> Result<()> {
     if stores > most {
-        let files = stores as u64 * EACH / 3 * 4 + OTHERS;
+        let files = needed(stores);
         bail!(
             "there are {stores} stores, and the limit on open files allows {most}; raise it to {files} \
              or more (ulimit -n, or LimitNOFILE in a systemd unit)"
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_that_is_advised_allows_the_stores() {
+        for stores in [1, 100, 1_000, 10_000] {
+            assert!(allowed(needed(stores)) >= stores, "{stores}");
+        }
+    }
 }
