@@ -154,7 +154,11 @@ impl Watcher {
                     if changed.changed().await.is_err() {
                         return;
                     }
-                } else if node.connect(&target).await.is_err() {
+                    continue;
+                }
+                // Without an error there may be none either: while another attempt is under way.
+                let _may_fail = node.connect(&target).await;
+                if node.connection(&target).is_none() {
                     tokio::time::sleep(delay).await;
                     delay = (2 * delay).min(LAST_DELAY);
                 }
