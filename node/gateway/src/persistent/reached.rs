@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// How long after the store was asked what is left it is asked again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// What is waited for.
 pub(crate) struct Reached {
     pub(crate) live: Arc<Live>,
@@ -72,7 +75,10 @@ impl Reached {
             let Some(left) = left.await? else {
                 return Ok(());
             };
-            if checkpoint.wait_for(|done| *done > left).await.is_err() {
+            // Its stream may be deleted meanwhile: then nothing is done with, and nothing is left.
+            let moved = checkpoint.wait_for(|done| *done > left);
+            let waited = tokio::time::timeout(LOOK_AGAIN_AFTER, async { moved.await.is_err() });
+            if waited.await == Ok(true) {
                 std::future::pending::<()>().await;
             }
         }
