@@ -4,6 +4,8 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+-import(esdb_subscriber, [open/3, options/2, delete/1, nack/3, status/1, call/1, append/2, events/1]).
+
 -define(STORE, default_store).
 -define(WAIT_MS, 10000).
 
@@ -232,46 +234,6 @@ stop(Clients, Server) ->
     lists:foreach(fun esdb_peer:stop/1, Clients).
 
 %% --- the client's side
-
-open(Name, Stream, Options) ->
-    call({open_subscription, ?STORE, Name, options(Stream, Options)}).
-
-options(Stream, Options) ->
-    maps:merge(#{type => by_stream, selector => Stream, heartbeat => 0}, Options).
-
-delete(Name) ->
-    call({delete_subscription, ?STORE, Name}).
-
-nack(Name, Positions, Fate) ->
-    call({nack_subscription, ?STORE, Name, self(), Positions, Fate}).
-
-status(Name) ->
-    call({subscription_status, ?STORE, Name}).
-
-call(Request) ->
-    esdb_client:call(new, ?STORE, Request).
-
-append(Stream, Numbers) ->
-    {ok, _} = esdb_client:append(?STORE, Stream, [
-        #{event_type => <<"numbered">>, data => #{n => N}}
-     || N <- Numbers
-    ]),
-    Stream.
-
-%% positions and numbers of so many events
-events(Count) when Count =< 0 ->
-    {[], []};
-events(Count) ->
-    receive
-        {esdb_subscription, _, {events, Events}} ->
-            Got = [{P, N} || {P, _, #{data := #{n := N}}} <- Events],
-            {Positions, Numbers} = lists:unzip(Got),
-            {Ps, Ns} = events(Count - length(Events)),
-            {Positions ++ Ps, Numbers ++ Ns};
-        {esdb_subscription, _, {closed, buffer_full}} ->
-            error(closed)
-    after ?WAIT_MS -> error({missing, Count})
-    end.
 
 collect(Kept) ->
     receive

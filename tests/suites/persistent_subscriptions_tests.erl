@@ -3,6 +3,8 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+-import(esdb_subscriber, [open/3, options/2, delete/1, nack/3, status/1, call/1, append/2, events/1]).
+
 -define(STORE, default_store).
 -define(WAIT_MS, 10000).
 
@@ -324,53 +326,14 @@ refused() ->
 
 %% --- helpers, on the client node
 
-open(Name, Stream, Options) ->
-    call({open_subscription, ?STORE, Name, options(Stream, Options)}).
-
-options(Stream, Options) ->
-    maps:merge(#{type => by_stream, selector => Stream, heartbeat => 0}, Options).
-
-delete(Name) ->
-    call({delete_subscription, ?STORE, Name}).
-
 ack(Name, What) ->
     call({ack_subscription, ?STORE, Name, self(), What}).
-
-nack(Name, Position, Fate) ->
-    call({nack_subscription, ?STORE, Name, self(), Position, Fate}).
-
-status(Name) ->
-    call({subscription_status, ?STORE, Name}).
 
 parked_events(Name) ->
     call({parked_events, ?STORE, Name}).
 
 await(Whose, Position, Timeout) ->
     call({await_position, ?STORE, Whose, Position, Timeout}).
-
-call(Request) ->
-    esdb_client:call(new, ?STORE, Request).
-
-append(Stream, Numbers) ->
-    {ok, _} = esdb_client:append(?STORE, Stream, [
-        #{event_type => <<"numbered">>, data => #{n => N}}
-     || N <- Numbers
-    ]),
-    Stream.
-
-%% positions and numbers of so many events
-events(Count) when Count =< 0 -> {[], []};
-events(Count) ->
-    receive
-        {esdb_subscription, _, {events, Events}} ->
-            {P, N} = lists:unzip([
-                {Position, Number}
-             || {Position, _, #{position := Position, data := #{n := Number}}} <- Events
-            ]),
-            {Ps, Ns} = events(Count - length(Events)),
-            {P ++ Ps, N ++ Ns}
-    after ?WAIT_MS -> error({missing, Count})
-    end.
 
 %% what comes, until nothing comes any more; at least so many
 events_until(Least) ->
