@@ -1,7 +1,7 @@
 %% Fixtures for EUnit: a server and a client node for a list of tests that run on the client.
 -module(esdb_fixture).
 
--export([on_client/2, with/2]).
+-export([on_client/2, with/2, start/1, stop/2]).
 
 -define(TEST_S, 60).
 
@@ -12,12 +12,10 @@
 %% One server with one store, one joined client node; each test runs on the client node.
 -spec on_client(esdb_server:options(), [test()]) -> term().
 on_client(Options, Tests) ->
-    Store = hd(maps:get(stores, Options, [default_store])),
+    Store = store(Options),
     with(
         fun() ->
-            Client = esdb_peer:start(),
-            Server = esdb_server:start(Options#{connect => [esdb_peer:node(Client)]}),
-            ok = esdb_peer:call(Client, esdb_client, join, [Store]),
+            {Client, Server} = start(Options),
             #{client => Client, server => Server, store => Store}
         end,
         [
@@ -28,6 +26,22 @@ on_client(Options, Tests) ->
          || {Title, Test} <- Tests
         ]
     ).
+
+%% A client node and a server that has dialled it; the client sees the workers of the first store.
+-spec start(esdb_server:options()) -> {esdb_peer:peer(), esdb_server:server()}.
+start(Options) ->
+    Client = esdb_peer:start(),
+    Server = esdb_server:start(Options#{connect => [esdb_peer:node(Client)]}),
+    ok = esdb_peer:call(Client, esdb_client, join, [store(Options)]),
+    {Client, Server}.
+
+store(Options) ->
+    hd(maps:get(stores, Options, [default_store])).
+
+-spec stop([esdb_peer:peer()], esdb_server:server()) -> ok.
+stop(Clients, Server) ->
+    esdb_server:close(Server),
+    lists:foreach(fun esdb_peer:stop/1, Clients).
 
 %% Tests that share what Setup started: a map, in which `client`, `clients`, `server` and `servers`
 %% are ended afterwards. Should Setup fail half way, the end of the suite's VM ends the rest.

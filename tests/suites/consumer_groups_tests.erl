@@ -4,6 +4,7 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+-import(esdb_fixture, [start/1, stop/2]).
 -import(esdb_subscriber, [open/3, options/2, delete/1, nack/3, status/1, call/1, append/2, events/1]).
 
 -define(STORE, default_store).
@@ -127,7 +128,7 @@ bytes() ->
 %% Nobody knows which of the events in flight ended a consumer: after so many attempts they are put
 %% aside, also where there is never another consumer meanwhile.
 consumers_die() ->
-    {Client, Server} = start(),
+    {Client, Server} = start(#{}),
     esdb_peer:run(Client, fun() ->
         Stream = append(<<"poison">>, lists:seq(0, 3)),
         Attempt = fun(N, Exit) ->
@@ -151,7 +152,7 @@ consumers_die() ->
 
 %% the one that is new is in the store, not taken out with the old one
 deleted_and_opened() ->
-    {Client, Server} = start(),
+    {Client, Server} = start(#{}),
     Names = [<<"again-", (integer_to_binary(N))/binary>> || N <- lists:seq(10, 29)],
     esdb_peer:run(Client, fun() ->
         Worker = esdb_client:worker(new, ?STORE),
@@ -181,7 +182,7 @@ deleted_and_opened() ->
     stop([Client], Again).
 
 other_node() ->
-    {Client, Server} = start(),
+    {Client, Server} = start(#{}),
     Other = esdb_peer:start(),
     ok = esdb_peer:run(Other, fun() ->
         pong = net_adm:ping(esdb_server:node(Server)),
@@ -208,7 +209,7 @@ other_node() ->
     stop([Client], Server).
 
 store_removed() ->
-    {Client, Server} = start(),
+    {Client, Server} = start(#{}),
     esdb_peer:run(Client, fun() ->
         Stream = append(<<"r">>, lists:seq(0, 9)),
         ok = open(<<"r">>, Stream, #{}),
@@ -220,20 +221,6 @@ store_removed() ->
         end
     end),
     stop([Client], Server).
-
-%% --- the suite's side
-
-start() ->
-    Client = esdb_peer:start(),
-    Server = esdb_server:start(#{connect => [esdb_peer:node(Client)]}),
-    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
-    {Client, Server}.
-
-stop(Clients, Server) ->
-    esdb_server:close(Server),
-    lists:foreach(fun esdb_peer:stop/1, Clients).
-
-%% --- the client's side
 
 collect(Kept) ->
     receive

@@ -3,6 +3,8 @@
 -module(snapshots_tests).
 -include_lib("eunit/include/eunit.hrl").
 
+-import(esdb_fixture, [start/1, stop/2]).
+
 -define(STORE, default_store).
 -define(SOURCE, <<"source">>).
 
@@ -265,7 +267,7 @@ deleted_stream(G) ->
     ?assertEqual([0], versions(G, Stream)).
 
 across() ->
-    {Client, Server} = start([]),
+    {Client, Server} = start(#{}),
     esdb_peer:run(Client, fun() ->
         [
             begin
@@ -279,11 +281,11 @@ across() ->
          || {G, Other} <- [{old, new}, {new, old}]
         ]
     end),
-    close(Client, Server).
+    stop([Client], Server).
 
 %% With little memory, some are in checkpoints when the server is killed, and some in the log only.
 killed() ->
-    {Client, First} = start(["--memtable-mib", "1"]),
+    {Client, First} = start(#{args => ["--memtable-mib", "1"]}),
     Filler = binary:copy(<<"f">>, 20000),
     Round = fun(N) ->
         [
@@ -312,17 +314,8 @@ killed() ->
         First,
         [0, 1, 2]
     ),
-    close(Client, Last).
+    stop([Client], Last).
 
-start(Args) ->
-    Client = esdb_peer:start(),
-    Server = esdb_server:start(#{connect => [esdb_peer:node(Client)], args => Args}),
-    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
-    {Client, Server}.
-
-close(Client, Server) ->
-    esdb_server:close(Server),
-    esdb_peer:stop(Client).
 
 %% Tests of both generations share a store.
 name(Title, Generation) ->

@@ -4,6 +4,8 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+-import(esdb_fixture, [start/1, stop/2]).
+
 -define(STORE, default_store).
 -define(WAIT_MS, 20000).
 
@@ -19,7 +21,7 @@ health_test_() ->
     ].
 
 does_not_read() ->
-    {Client, Server} = start([]),
+    {Client, Server} = start(#{}),
     Stopped = esdb_peer:start(),
     ok = esdb_peer:run(Stopped, fun() ->
         pong = net_adm:ping(esdb_server:node(Server)),
@@ -39,7 +41,7 @@ does_not_read() ->
     stop([Client, Stopped], Server).
 
 acknowledges_late() ->
-    {Client, Server} = start([]),
+    {Client, Server} = start(#{}),
     Pid = esdb_peer:run(Client, fun() -> subscribe(<<"late">>, <<"l">>) end),
     append(Client, <<"l">>, 2000),
     Ack = fun(Version) ->
@@ -55,7 +57,7 @@ acknowledges_late() ->
     stop([Client], Server).
 
 gone() ->
-    {Client, Server} = start([]),
+    {Client, Server} = start(#{}),
     Other = esdb_peer:start(),
     ok = esdb_peer:run(Other, fun() ->
         pong = net_adm:ping(esdb_server:node(Server)),
@@ -75,7 +77,7 @@ gone() ->
     stop([Client], Server).
 
 removed() ->
-    {Client, Server} = start(["--forget-subscriptions-seconds", "1"]),
+    {Client, Server} = start(#{args => ["--forget-subscriptions-seconds", "1"]}),
     [Dies, Lives, Moves] = esdb_peer:run(Client, fun() ->
         [subscribe(Name, Name) || Name <- [<<"dies">>, <<"lives">>, <<"moves">>]]
     end),
@@ -102,16 +104,6 @@ removed() ->
     stop([Client], Again).
 
 %% --- the suite's side
-
-start(Args) ->
-    Client = esdb_peer:start(),
-    Server = esdb_server:start(#{connect => [esdb_peer:node(Client)], args => Args}),
-    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
-    {Client, Server}.
-
-stop(Clients, Server) ->
-    esdb_server:close(Server),
-    lists:foreach(fun esdb_peer:stop/1, Clients).
 
 append(Client, Stream, Count) ->
     Events = [#{event_type => <<"t">>, data => binary:copy(<<"x">>, 100)} || _ <- lists:seq(1, Count)],

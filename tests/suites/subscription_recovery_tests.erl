@@ -3,6 +3,8 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
+-import(esdb_fixture, [start/1, stop/2]).
+
 -define(STORE, default_store).
 -define(WAIT_MS, 20000).
 
@@ -23,7 +25,7 @@ recovery_test_() ->
 
 %% The server looks for the subscriber's node: it was not told to connect with it.
 server_killed() ->
-    {Client, Server} = start([client]),
+    {Client, Server} = start(#{}),
     Collector = esdb_peer:run(Client, fun() -> subscribe(<<"survivor">>, <<"s">>) end),
     append(Client, <<"s">>, [1, 2]),
     [1, 2] = collected(Client, Collector, 2),
@@ -37,7 +39,7 @@ server_killed() ->
     stop([Client], Again).
 
 node_killed() ->
-    {Client, Server} = start([client]),
+    {Client, Server} = start(#{}),
     Other = esdb_peer:start(),
     ok = esdb_peer:run(Other, fun() -> joined(esdb_server:node(Server)) end),
     Collector = esdb_peer:run(Other, fun() -> subscribe(<<"moved">>, <<"m">>) end),
@@ -56,7 +58,7 @@ node_killed() ->
     stop([Client, Restarted], Server).
 
 connection_cut() ->
-    {Client, Server} = start([client]),
+    {Client, Server} = start(#{}),
     Node = esdb_server:node(Server),
     Collector = esdb_peer:run(Client, fun() -> subscribe(<<"cut">>, <<"c">>) end),
     Numbers = lists:seq(1, 1000),
@@ -88,7 +90,7 @@ connection_cut() ->
 
 %% The server alone connects with the subscriber's node.
 connection_flaps() ->
-    {Client, Server} = start([client]),
+    {Client, Server} = start(#{}),
     Node = esdb_server:node(Server),
     Collector = esdb_peer:run(Client, fun() -> subscribe(<<"flaps">>, <<"f">>) end),
     ok = esdb_server:kill(Server),
@@ -125,7 +127,7 @@ flap(Times, Node) ->
     end.
 
 node_stopped() ->
-    {Client, Server} = start([client]),
+    {Client, Server} = start(#{}),
     Stopped = esdb_peer:start(),
     ok = esdb_peer:run(Stopped, fun() -> joined(esdb_server:node(Server)) end),
     _ = esdb_peer:run(Stopped, fun() -> subscribe(<<"deaf">>, <<"b">>) end),
@@ -145,7 +147,7 @@ node_stopped() ->
 
 %% of a persistent subscription, in any order
 acknowledgements_survive() ->
-    {Client, Server} = start([client]),
+    {Client, Server} = start(#{}),
     append(Client, <<"a">>, lists:seq(0, 9)),
     Open = fun() ->
         Options = #{selector => <<"a">>, window => 8, consumer => self(), heartbeat => 0},
@@ -170,7 +172,7 @@ acknowledgements_survive() ->
     stop([Client], Again).
 
 consumers_go() ->
-    {Client, Server} = start([client]),
+    {Client, Server} = start(#{}),
     append(Client, <<"g">>, lists:seq(0, 99)),
     Other = esdb_peer:start(),
     ok = esdb_peer:run(Other, fun() -> joined(esdb_server:node(Server)) end),
@@ -192,7 +194,7 @@ consumers_go() ->
     stop([Client], Server).
 
 many_subscriptions() ->
-    {Client, Server} = start([client]),
+    {Client, Server} = start(#{}),
     ok = esdb_peer:run(Client, fun() ->
         Pid = spawn(fun() -> receive stop -> ok end end),
         lists:foreach(
@@ -229,16 +231,6 @@ many_subscriptions() ->
     stop([Client], Server).
 
 %% --- the suite's side
-
-start([client]) ->
-    Client = esdb_peer:start(),
-    Server = esdb_server:start(#{connect => [esdb_peer:node(Client)]}),
-    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
-    {Client, Server}.
-
-stop(Clients, Server) ->
-    esdb_server:close(Server),
-    lists:foreach(fun esdb_peer:stop/1, Clients).
 
 append(Client, Stream, Numbers) ->
     Events = [#{event_type => <<"numbered">>, data => N} || N <- Numbers],
