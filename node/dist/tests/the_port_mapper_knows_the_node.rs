@@ -22,11 +22,11 @@ async fn names(cluster: &Cluster) -> Vec<String> {
 }
 
 /// The port mapper learns of a node's end, or of its own restart by a node, from a socket: soon, not at once.
-async fn until_names_are(cluster: &Cluster, expected: &[String]) {
+async fn until_names(cluster: &Cluster, what: &str, hold: impl Fn(&[String]) -> bool) {
     let began = std::time::Instant::now();
-    while names(cluster).await != expected {
+    while !hold(&names(cluster).await) {
         let waited = began.elapsed();
-        assert!(waited < common::PATIENCE, "never {expected:?}");
+        assert!(waited < common::PATIENCE, "waited in vain until {what}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
@@ -59,7 +59,8 @@ async fn a_port_mapper_that_starts_again() {
     })
     .await;
     cluster.epmd = Some(Epmd::start(cluster.epmd_port));
-    until_names_are(&cluster, &[alive(node.name())]).await;
+    let ours = [alive(node.name())];
+    until_names(&cluster, "it is registered again", |names| names == ours).await;
     assert_eq!(node.creation(), creation);
     let mut beam = cluster.beam();
     assert_eq!(beam.ping(node.name()), "pong");
@@ -87,7 +88,7 @@ async fn a_name_that_is_taken() {
     };
     assert!(matches!(error, StartError::Epmd { .. }) && error.to_string().contains(node.name()));
     node.shutdown().await;
-    until_names_are(&cluster, &[]).await;
+    until_names(&cluster, "no node is registered", <[String]>::is_empty).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,14 +107,10 @@ async fn a_node_that_is_the_port_mapper() {
     assert_eq!(first.ping(third.name()), "pong");
     third.shutdown().await;
     drop(second);
-    let began = std::time::Instant::now();
-    while names(&cluster).await.len() != 2 {
-        assert!(
-            began.elapsed() < common::PATIENCE,
-            "a node that has ended is still registered"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until_names(&cluster, "the nodes that ended are not", |names| {
+        names.len() == 2
+    })
+    .await;
     node.shutdown().await;
 }
 
