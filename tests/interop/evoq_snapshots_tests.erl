@@ -23,22 +23,11 @@ evoq_snapshots_test_() ->
     ]).
 
 start() ->
-    Paths = string:lexemes(os:getenv("PUBLISHED_CLIENT"), " "),
-    Client = esdb_peer:start(#{args => lists:append([["-pa", P] || P <- Paths])}),
-    {ok, _} = esdb_peer:call(Client, application, ensure_all_started, [reckon_gater]),
+    Client = published_client:start(),
     ok = esdb_peer:call(Client, ?SNAPSHOTS, set_adapter, [reckon_evoq_adapter]),
     Server = esdb_server:start(#{connect => [esdb_peer:node(Client)]}),
-    await_workers(Client),
+    published_client:await_workers(Client, ?STORE),
     #{clients => [Client], servers => [Server]}.
-
-%% The module of the client's API was renamed with 2.0.
-await_workers(Client) ->
-    Apis = [esdb_gater_api, reckon_gater_api],
-    [Api] = [A || A <- Apis, esdb_peer:call(Client, code, which, [A]) =/= non_existing],
-    esdb_wait:until(fun() ->
-        {ok, Workers} = esdb_peer:call(Client, Api, get_workers, [?STORE]),
-        Workers =/= []
-    end).
 
 on_client(#{clients := [Client]}, Test) ->
     esdb_peer:run(Client, Test).
@@ -177,7 +166,7 @@ killed(#{clients := [Client], servers := [Server]}) ->
     ?assertMatch([{ok, _}, {ok, _}], Before),
     ok = esdb_server:kill(Server),
     Again = esdb_server:restart(Server),
-    await_workers(Client),
+    published_client:await_workers(Client, ?STORE),
     ?assertEqual(Before, Load()),
     esdb_server:close(Again).
 

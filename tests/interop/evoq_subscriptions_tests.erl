@@ -24,9 +24,7 @@ evoq_subscriptions_test_() ->
     ]).
 
 start() ->
-    Paths = string:lexemes(os:getenv("PUBLISHED_CLIENT"), " "),
-    Client = esdb_peer:start(#{args => lists:append([["-pa", P] || P <- Paths])}),
-    {ok, _} = esdb_peer:call(Client, application, ensure_all_started, [reckon_gater]),
+    Client = published_client:start(),
     ok = esdb_peer:run(Client, fun() ->
         Keys = [event_store_adapter, snapshot_adapter, subscription_adapter],
         [ok = application:set_env(evoq, Key, ?ADAPTER) || Key <- Keys],
@@ -35,17 +33,8 @@ start() ->
         ok
     end),
     Server = esdb_server:start(#{connect => [esdb_peer:node(Client)]}),
-    await_workers(Client),
+    published_client:await_workers(Client, ?STORE),
     #{clients => [Client], servers => [Server]}.
-
-%% The module of the client's API was renamed with 2.0.
-await_workers(Client) ->
-    Apis = [esdb_gater_api, reckon_gater_api],
-    [Api] = [A || A <- Apis, esdb_peer:call(Client, code, which, [A]) =/= non_existing],
-    esdb_wait:until(fun() ->
-        {ok, Workers} = esdb_peer:call(Client, Api, get_workers, [?STORE]),
-        Workers =/= []
-    end).
 
 on_client(#{clients := [Client]}, Test) ->
     esdb_peer:run(Client, Test).
@@ -183,7 +172,7 @@ killed(#{clients := [Client], servers := [Server]}) ->
     end),
     ok = esdb_server:kill(Server),
     Again = esdb_server:restart(Server),
-    await_workers(Client),
+    published_client:await_workers(Client, ?STORE),
     esdb_peer:run(Client, fun() ->
         {ok, 10, _} = dispatch(Id, 10),
         ?assertEqual([{Id, V} || V <- lists:seq(0, 10)], taken(Subscriber, 11)),

@@ -18,10 +18,7 @@ published_client_test_() ->
     ]).
 
 start() ->
-    Paths = string:lexemes(os:getenv("PUBLISHED_CLIENT"), " "),
-    Client = esdb_peer:start(#{args => lists:append([["-pa", P] || P <- Paths])}),
-    {ok, Started} = esdb_peer:call(Client, application, ensure_all_started, [reckon_gater]),
-    ?assert(lists:member(reckon_gater, Started)),
+    Client = published_client:start(),
     {ok, Version} = esdb_peer:call(Client, application, get_key, [reckon_gater, vsn]),
     Library = library([list_to_integer(Number) || Number <- string:lexemes(Version, ".")]),
     Server = esdb_server:start(#{connect => [esdb_peer:node(Client)]}),
@@ -35,11 +32,8 @@ library(Version) when Version < [2, 0] -> #{api => esdb_gater_api, arity => 12};
 library(Version) when Version < [2, 1] -> #{api => reckon_gater_api, arity => 12};
 library(_) -> #{api => reckon_gater_api, arity => 15}.
 
-await_workers(#{api := Api, clients := [Client]}) ->
-    esdb_wait:until(fun() ->
-        {ok, Workers} = esdb_peer:call(Client, Api, get_workers, [?STORE]),
-        Workers =/= []
-    end).
+await_workers(#{clients := [Client]}) ->
+    published_client:await_workers(Client, ?STORE).
 
 on_client(Context = #{clients := [Client]}, Test) ->
     esdb_peer:run(Client, fun() -> Test(Context) end).
