@@ -12,11 +12,9 @@
     reason = "the C interface of the emulator; each block says why it is sound"
 )]
 
+use crate::nifs::table;
 use crate::raw::open_type;
-use rustler::Nif;
-use rustler::codegen_runtime::{
-    ErlNifEntry, ErlNifEnv, ErlNifFunc, ErlNifTerm, c_int, c_void, inventory,
-};
+use rustler::codegen_runtime::{ErlNifEntry, ErlNifEnv, ErlNifTerm, c_int, c_void};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,8 +28,7 @@ const MODULE: &CStr = c"esdb_nifs_lib";
 extern "C" fn nif_init() -> *const ErlNifEntry {
     // SAFETY: called once by the emulator before any other function, as `rustler::init!` does.
     unsafe { rustler::codegen_runtime::internal_write_symbols() };
-    let functions: Vec<ErlNifFunc> = inventory::iter::<Nif>().map(Nif::get_def).collect();
-    let mut entry = ErlNifEntry::new(MODULE, Box::leak(functions.into_boxed_slice()), load);
+    let mut entry = ErlNifEntry::new(MODULE, Box::leak(table().into_boxed_slice()), load);
     entry.upgrade = Some(upgrade);
     Box::leak(Box::new(entry))
 }
