@@ -80,7 +80,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Takes ascending positions of each term away.
+    /// Takes ascending positions of each term away. A row that is damaged stays, and is told of by
+    /// whoever asks for its term.
     pub(super) fn remove_postings(
         &mut self,
         gone: BTreeMap<Vec<u8>, Vec<u64>>,
@@ -88,18 +89,26 @@ impl Writer<'_> {
         let mut table = self.transaction.open_table(POSTINGS)?;
         for (term, positions) in gone {
             let set: HashSet<u64> = positions.iter().copied().collect();
-            let mut next = 0;
+            let (mut next, mut damage) = (0, None);
             for position in positions {
-                if position >= next {
-                    next = self.remove_from_row(&mut table, &term, position, &set)?;
+                if position < next {
+                    continue;
                 }
+                match self.remove_from_row(&mut table, &term, position, &set) {
+                    Err(error @ StoreError::Damaged { .. }) => damage = damage.or(Some(error)),
+                    end => next = end?,
+                }
+            }
+            if let Some(error) = damage {
+                tracing::warn!(%error, "positions of deleted events stay in a damaged index");
             }
         }
         Ok(())
     }
 
     /// Writes the row that holds `position` anew, without what is in `gone`, and mends the chain.
-    /// Answers the first position after what the row held.
+    /// Answers the first position after what the row held. Nothing is changed if a row that has to be
+    /// read is damaged.
     fn remove_from_row(
         &mut self,
         table: &mut Postings<'_>,
@@ -120,21 +129,23 @@ impl Writer<'_> {
         row.positions.retain(|position| !gone.contains(position));
         match (row.first(), is_last) {
             (Some(_), true) => self.put(table, &key, &row)?,
-            (None, true) => {
-                table.remove(&*key)?;
-                if let Some(before) = row.before {
-                    let key = row_key(term, before);
-                    let row = match table.remove(&*key)? {
-                        Some(value) => Row::open(&key, value.value())?,
-                        None => return Err(missing()),
-                    };
-                    self.put(table, &last_key(term), &row)?;
+            (None, true) => match row.before {
+                None => drop(table.remove(&*key)?),
+                Some(before) => {
+                    let before = row_key(term, before);
+                    let value = table.get(&*before)?.ok_or_else(missing)?;
+                    let row = Row::open(&before, value.value())?;
+                    drop(value);
+                    table.remove(&*before)?;
+                    self.put(table, &key, &row)?;
                 }
-            }
+            },
             (kept, false) if kept == first => self.put(table, &key, &row)?,
             (kept, false) => {
+                // The row that was after it: were one missing between, the chain would hide that.
+                let next = next_row(table, term, end)?.filter(|(_, after)| after.before == first);
+                let (next, mut after) = next.ok_or_else(missing)?;
                 table.remove(&*key)?;
-                let (next, mut after) = next_row(table, term, end)?.ok_or_else(missing)?;
                 after.before = kept.or(row.before);
                 self.put(table, &next, &after)?;
                 if let Some(kept) = kept {
