@@ -209,7 +209,7 @@ impl Peers {
         if state
             .connected
             .get(connection.peer())
-            .is_some_and(|held| held.is_same(connection))
+            .is_some_and(|held| held == connection)
         {
             state.connected.remove(connection.peer());
         }

@@ -264,11 +264,16 @@ impl Connection {
         let mut gone = self.0.gone.subscribe();
         let _is_gone = gone.wait_for(|gone| *gone).await;
     }
+}
 
-    pub(crate) fn is_same(&self, other: &Connection) -> bool {
+/// Another connection with the same peer is not equal.
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
+
+impl Eq for Connection {}
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

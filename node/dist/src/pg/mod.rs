@@ -30,7 +30,7 @@ pub(crate) struct Pg {
 }
 
 /// A process of a peer that is in a group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The connection with its node.
     pub connection: Connection,

@@ -144,7 +144,7 @@ impl Scope {
         if state
             .peers
             .iter()
-            .any(|peer| peer.connection.is_same(connection))
+            .any(|peer| peer.connection == *connection)
         {
             return;
         }
@@ -182,9 +182,7 @@ impl Scope {
 
     pub(crate) fn disconnected(&self, connection: &Connection) {
         let mut state = self.state.lock();
-        state
-            .peers
-            .retain(|peer| !peer.connection.is_same(connection));
+        state.peers.retain(|peer| peer.connection != *connection);
         state.tell();
     }
 
@@ -213,7 +211,7 @@ impl Scope {
             return;
         }
         let peers = &mut state.peers;
-        if let Some(peer) = peers.iter_mut().find(|p| p.connection.is_same(connection)) {
+        if let Some(peer) = peers.iter_mut().find(|p| p.connection == *connection) {
             change(&mut peer.members);
         }
         state.tell();
@@ -226,11 +224,7 @@ impl Scope {
     ) {
         let mut state = self.state.lock();
         let state = &mut *state;
-        if let Some(peer) = state
-            .peers
-            .iter_mut()
-            .find(|p| p.connection.is_same(connection))
-        {
+        if let Some(peer) = state.peers.iter_mut().find(|p| p.connection == *connection) {
             act(peer, &state.groups);
         }
     }

@@ -118,7 +118,7 @@ impl Calls {
     pub(crate) fn disconnected(&self, connection: &Connection) {
         self.pending
             .lock()
-            .retain(|_, pending| !pending.connection.is_same(connection));
+            .retain(|_, pending| pending.connection != *connection);
     }
 }
 

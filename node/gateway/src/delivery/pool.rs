@@ -18,22 +18,12 @@ use std::convert::Infallible;
 const SCOPES: [&str; 2] = ["reckon_db_pg", "erl_esdb_pg"];
 
 /// Who gets the events.
+#[derive(PartialEq)]
 struct Team {
     /// Each event goes to one of them.
     emitters: Vec<Member>,
     /// Each of them gets all events.
     listeners: Vec<Member>,
-}
-
-impl PartialEq for Team {
-    fn eq(&self, other: &Self) -> bool {
-        let pids = |members: &[Member]| -> Vec<(Vec<u8>, u32)> {
-            let member = |m: &Member| (m.pid.clone(), m.connection.peer_creation());
-            members.iter().map(member).collect()
-        };
-        pids(&self.emitters) == pids(&other.emitters)
-            && pids(&self.listeners) == pids(&other.listeners)
-    }
 }
 
 impl Team {
@@ -49,8 +39,7 @@ impl Team {
     fn connections(&self) -> Vec<&Connection> {
         let mut connections: Vec<&Connection> = Vec::new();
         for member in self.all() {
-            let known = |c: &&Connection| c.peer() == member.connection.peer();
-            if !connections.iter().any(known) {
+            if !connections.contains(&&member.connection) {
                 connections.push(&member.connection);
             }
         }
@@ -206,5 +195,49 @@ impl Delivery {
                 () = tokio::time::sleep(SAVE_AFTER), if dirty => self.save_if_dirty(),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use esdb_dist::{Config, Cookie, Node};
+    use std::net::{Ipv4Addr, TcpListener};
+
+    async fn node(alive: &str, epmd_port: u16) -> Node {
+        let name = format!("{alive}_{}@127.0.0.1", std::process::id());
+        let mut config = Config::new(&name, Cookie::new("pool"));
+        config.epmd_port = epmd_port;
+        Node::start(config).await.expect("a node")
+    }
+
+    /// The connection from one to the other, as it is made.
+    async fn connection(from: &Node, to: &Node) -> Connection {
+        from.connect(to.name()).await.expect("a connection");
+        from.connection(to.name()).expect("the connection")
+    }
+
+    /// What was sent over the first will never be confirmed over the second.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn over_another_connection_it_is_another_team() {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
+        let port = port.expect("a port").port();
+        let (here, there) = (node("pool", port).await, node("emitters", port).await);
+        let team = |connection: &Connection| Team {
+            emitters: vec![Member {
+                connection: connection.clone(),
+                pid: b"an emitter".to_vec(),
+            }],
+            listeners: Vec::new(),
+        };
+        let first = connection(&here, &there).await;
+        first.close("to make another one");
+        first.gone().await;
+        let second = connection(&here, &there).await;
+        assert_eq!(first.peer_creation(), second.peer_creation());
+        assert!(team(&first) == team(&first));
+        assert!(team(&first) != team(&second));
+        here.shutdown().await;
+        there.shutdown().await;
     }
 }
