@@ -8,9 +8,9 @@
 
 mod common;
 
-use common::{Cluster, beam::Beam, until};
+use common::{Cluster, PATIENCE, beam::Beam, until};
 use esdb_dist::{CallError, Node};
-use esdb_etf::{Term, put};
+use esdb_etf::{Term, put, tag};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -197,5 +197,29 @@ async fn functions_of_a_peer() {
         matches!(unserved, Err(CallError::NotServed)),
         "{unserved:?}"
     );
+    node.shutdown().await;
+}
+
+/// The answer may be there before the call is known to be under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_serves_none_says_so_each_time() {
+    let (_cluster, node, mut beam, _other) = setup().await;
+    assert_eq!(beam.eval("unregister(rex)"), "true");
+    let callers = (0..8).map(|_| {
+        let (node, name) = (node.clone(), beam.name.clone());
+        tokio::spawn(async move {
+            for nth in 0..2_500 {
+                let call = node.call(&name, "erlang", "node", &[tag::NIL]);
+                let answer = tokio::time::timeout(PATIENCE, call).await;
+                assert!(
+                    matches!(answer, Ok(Err(CallError::NotServed))),
+                    "call {nth}: {answer:?}"
+                );
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
     node.shutdown().await;
 }

@@ -73,12 +73,17 @@ impl Calls {
         let mut rex = Vec::new();
         put::atom(&mut rex, "rex");
         let (done, result) = oneshot::channel();
-        let reference = connection.monitor(me, &rex);
         let pending = Pending {
             connection: connection.clone(),
             done,
         };
-        self.pending.lock().insert(reference.words.clone(), pending);
+        let reference = {
+            // That there is no `rex` may be said before the reference is known: it waits for the lock.
+            let mut all = self.pending.lock();
+            let reference = connection.monitor(me, &rex);
+            all.insert(reference.words.clone(), pending);
+            reference
+        };
         let call = Call {
             calls: self,
             connection,
