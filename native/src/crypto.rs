@@ -106,17 +106,25 @@ fn short<'a>(budget: &mut Budget, term: Term<'a>) -> Result<&'a [u8], Stop> {
 
 /// `base58_encode(Data)`.
 pub fn base58_encode<'a>(env: Env<'a>, budget: &mut Budget, data: Term<'a>) -> Run<'a> {
-    Ok(base58::encode(short(budget, data)?, |text| {
-        binary(env, text)
-    }))
+    let data = short(budget, data)?;
+    let mut text = None;
+    base58::encode(data, |length| {
+        text.insert(NewBinary::new(env, length)).as_mut_slice()
+    });
+    text.map(Term::from).ok_or(Stop::Twin)
 }
 
 /// `base58_decode(Text)`.
 pub fn base58_decode<'a>(env: Env<'a>, budget: &mut Budget, text: Term<'a>) -> Run<'a> {
-    let decoded = base58::decode(short(budget, text)?, |data| {
-        (ok(), binary(env, data)).encode(env)
+    let text = short(budget, text)?;
+    let mut data = None;
+    base58::decode(text, |length| {
+        data.insert(NewBinary::new(env, length)).as_mut_slice()
     });
-    Ok(decoded.unwrap_or_else(|| (error(), invalid_base58()).encode(env)))
+    Ok(match data {
+        Some(data) => (ok(), Term::from(data)).encode(env),
+        None => (error(), invalid_base58()).encode(env),
+    })
 }
 
 /// `match_resource_pattern(Pattern, Resource)`: equal, or a pattern that ends in `*` and whose rest is a prefix.

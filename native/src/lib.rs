@@ -9,7 +9,7 @@
 //! * `nifs.rs`: the table of functions
 //! * `raw.rs`: the C interface, where rustler's own is not enough
 //! * `budget.rs`, `term.rs`, `event.rs`, `intern.rs`, `number.rs`: time, terms, events, keys and sums
-//! * `crypto.rs` with `base64.rs`, `base58.rs`; `hash.rs` with `phash.rs`; `archive.rs` with `lz4.rs`
+//! * `crypto.rs` with `base64.rs`, `base58/`; `hash.rs` with `phash.rs`; `archive.rs` with `lz4.rs`
 //! * `aggregate.rs`; `filter.rs` with `wildcard.rs`, `pcre.rs`; `select.rs` with `predicate.rs`
 //! * `graph.rs` with `digraph.rs`
 

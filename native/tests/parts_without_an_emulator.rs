@@ -6,7 +6,7 @@
     reason = "each part is used here by its own tests alone"
 )]
 
-#[path = "../src/base58.rs"]
+#[path = "../src/base58/mod.rs"]
 mod base58;
 #[path = "../src/base64.rs"]
 mod base64;
