@@ -21,6 +21,7 @@ subscriptions_test_() ->
             {"start_from", fun start_from/0},
             {"evoq's own replay is not repeated", fun evoq_replays_itself/0},
             {"nor when evoq starts again", fun evoq_starts_again/0},
+            {"nor when it starts while events come", fun evoq_starts_meanwhile/0},
             {"a cast is as good as a call", fun by_cast/0},
             {"removed ones get nothing", fun removed/0},
             {"acknowledged up to there", fun acknowledged/0},
@@ -149,6 +150,36 @@ evoq_starts_again() ->
     {ok, _} = save(by_stream, <<"$all">>, Name, 0, self()),
     ok = remove(by_stream, Name),
     silence().
+
+%% nobody gets what another one is in the middle of, and nobody misses it
+evoq_starts_meanwhile() ->
+    Name = <<"evoq_all_default_store">>,
+    {ok, Before} = call({read_all_global, ?STORE, 0, 1000000}),
+    Writer = spawn_link(fun() -> write_forever(<<"evoq-meanwhile">>, 0) end),
+    Start = fun(_, From) ->
+        {ok, Read} = call({read_all_global, ?STORE, length(Before) + From, 1000000}),
+        Next = From + length(Read),
+        Collector = collector(),
+        {ok, _} = save(by_stream, <<"$all">>, Name, 0, Collector),
+        _ = collected(Collector, 1),
+        {{Collector, Next}, Next}
+    end,
+    {Started, _} = lists:mapfoldl(Start, 0, lists:seq(1, 300)),
+    unlink(Writer),
+    exit(Writer, kill),
+    [
+        begin
+            Numbers = numbers(collected(Collector, 1)),
+            ?assertEqual(lists:seq(Next, Next + length(Numbers) - 1), Numbers),
+            exit(Collector, kill)
+        end
+     || {Collector, Next} <- Started
+    ],
+    ok = remove(by_stream, Name).
+
+write_forever(Stream, N) ->
+    {ok, _} = append(Stream, lists:seq(N, N + 9)),
+    write_forever(Stream, N + 10).
 
 by_cast() ->
     Worker = esdb_client:worker(old, ?STORE),

@@ -63,7 +63,12 @@ impl Delivery {
     pub(crate) async fn run(self) {
         let mut bound = self.subscription.bound.subscribe();
         loop {
-            let definition = bound.borrow_and_update().clone();
+            let definition = {
+                let bound = bound.borrow_and_update();
+                // Under its lock, or this might be meant for whoever is bound next.
+                self.subscription.resume();
+                bound.clone()
+            };
             tokio::select! {
                 changed = bound.changed() => if changed.is_err() { return },
                 () = self.serve_pool(&definition), if definition.subscriber.is_empty() => {}
@@ -152,7 +157,9 @@ impl Delivery {
                 self.subscription.is_now(before);
             }
             to.connection.room().await;
-            self.send(to, &batch);
+            if !self.send(to, &batch) {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -205,15 +212,17 @@ impl Delivery {
         }
     }
 
-    pub(super) fn send(&self, to: &Subscriber<'_>, batch: &Batch) {
-        to.connection.send(to.pid, true, |out| {
-            put::tuple(out, 2);
-            put::atom(out, "events");
-            put::list(out, batch.events.len());
-            out.extend_from_slice(&batch.terms);
-            out.push(tag::NIL);
-        });
-        let receipt = to.connection.receipt();
-        self.subscription.was_sent(batch, receipt);
+    /// Answers false if the subscription is another one's now: this delivery is about to end.
+    pub(super) fn send(&self, to: &Subscriber<'_>, batch: &Batch) -> bool {
+        self.subscription.send(batch, || {
+            to.connection.send(to.pid, true, |out| {
+                put::tuple(out, 2);
+                put::atom(out, "events");
+                put::list(out, batch.events.len());
+                out.extend_from_slice(&batch.terms);
+                out.push(tag::NIL);
+            });
+            to.connection.receipt()
+        })
     }
 }

@@ -74,7 +74,9 @@ impl Delivery {
             if flow.pull {
                 self.subscription.flow.used(batch.events.len() as u64);
             }
-            self.send(to, &batch);
+            if !self.send(to, &batch) {
+                return;
+            }
         }
     }
 

@@ -168,8 +168,13 @@ impl Delivery {
                 self.save_if_dirty();
                 subscription.changed.notified().await;
             }
-            team.send(&batch);
-            subscription.was_sent(&batch, receipt);
+            let send = || {
+                team.send(&batch);
+                receipt
+            };
+            if !subscription.send(&batch, send) {
+                break;
+            }
             for connection in &connections {
                 let (last, mut received) = (connection.receipt(), connection.received());
                 if received.wait_for(|read| *read >= last).await.is_err() {

@@ -172,9 +172,8 @@ impl Subscriptions {
         };
         let selector = Arc::new(wanted.selector);
         let subscription = Subscription::new(id.clone(), selector, wanted.definition, progress);
-        let command = subscription.creation();
         let subscription = Arc::new(subscription);
-        running.insert(self.run(subscription));
+        running.insert(self.run(subscription.clone()));
         let (this, runtime) = (Arc::downgrade(self), Handle::current());
         let done: Done = Box::new(move |outcome, more| {
             if outcome.is_err() {
@@ -185,7 +184,7 @@ impl Subscriptions {
             }
             done(outcome, more);
         });
-        self.replica.submit(command, None, done)
+        subscription.save_whole(&self.replica, done)
     }
 
     /// evoq subscribes to everything under this name, from 0, each time that it starts, after it has
@@ -214,18 +213,25 @@ impl Subscriptions {
         }
         let bound = Arc::new(definition.clone());
         drop(definition);
-        if let Some(position) = begins_at.filter(|_| is_another) {
-            known.restart(position, &self.replica);
-        }
+        let begins_at = begins_at.filter(|_| is_another);
         known.is_expected();
         // The same process again is not disturbed, unless it was taken for gone.
         known.bound.send_if_modified(|before| {
             let waits = matches!(known.condition().name(), "parked" | "failed");
             let anew = **before != *bound || waits;
             *before = bound;
+            if anew {
+                known.halt();
+            }
+            if let Some(position) = begins_at {
+                known.restart(position);
+            }
             anew
         });
-        self.replica.submit(known.change(), None, done)
+        match begins_at {
+            Some(_) => known.save_whole(&self.replica, done),
+            None => self.replica.submit(known.change(), None, done),
+        }
     }
 
     /// Takes out of the store what nobody has been there for so long.

@@ -92,6 +92,8 @@ struct State {
     flying: VecDeque<Sent>,
     /// Sent, and not known to be saved.
     unsaved: VecDeque<Sent>,
+    /// Somebody else is bound to it: nothing is sent until delivery begins anew.
+    halted: bool,
     retired: bool,
 }
 
@@ -127,6 +129,7 @@ impl Subscription {
             progress,
             flying: VecDeque::new(),
             unsaved: VecDeque::new(),
+            halted: false,
             retired: false,
         };
         Subscription {
@@ -237,20 +240,25 @@ impl Subscription {
         sent + events <= WINDOW_EVENTS && (bytes == 0 || bytes + batch.terms.len() <= WINDOW_BYTES)
     }
 
-    /// Notes what was sent.
-    pub(crate) fn was_sent(&self, batch: &Batch, receipt: u64) {
+    /// Sends by `send`, which answers the receipt, and notes what was sent. Answers false if nothing
+    /// may be sent any more to the one to whom this delivery does.
+    pub(crate) fn send(&self, batch: &Batch, send: impl FnOnce() -> u64) -> bool {
+        let mut state = self.state.lock();
+        if state.halted || state.retired {
+            return false;
+        }
         let sent = Sent {
-            receipt,
+            receipt: send(),
             next: batch.next,
             events: batch.events.len(),
             bytes: batch.terms.len(),
         };
-        let mut state = self.state.lock();
         state.sent = batch.next;
         state.flying.push_back(sent);
         if !state.progress.acknowledged {
             state.unsaved.push_back(sent);
         }
+        true
     }
 
     /// The peer has read everything up to this receipt.
@@ -365,34 +373,46 @@ impl Subscription {
         out
     }
 
-    /// From now on nothing is written any more: it is about to be taken out of the store.
+    /// From now on nothing is written or sent any more: it is about to be taken out of the store.
     pub(crate) fn retire(&self) {
         self.state.lock().retired = true;
     }
 
-    /// Goes on at another position, as if nothing had been sent; and hands that to the log.
-    pub(crate) fn restart(&self, position: u64, replica: &Replica) {
+    /// Nothing more is sent to the one who was bound to it, by a delivery that does not know yet.
+    pub(crate) fn halt(&self) {
+        self.state.lock().halted = true;
+    }
+
+    /// The delivery knows now who is bound to it.
+    pub(crate) fn resume(&self) {
+        self.state.lock().halted = false;
+    }
+
+    /// Goes on at another position, as if nothing had been sent.
+    pub(crate) fn restart(&self, position: u64) {
         let mut state = self.state.lock();
         state.flying.clear();
         state.unsaved.clear();
         state.progress.next = position;
         state.progress.floor = 0;
         state.progress.acknowledged = false;
-        state.submitted = position;
+        self.saved.next.store(position, Ordering::Release);
         self.moved.send_replace(position);
-        replica.submit(self.record(&state), None, Box::new(|_, _| {}));
     }
 
-    /// The command that writes what it is and how far it has come.
-    pub(crate) fn creation(&self) -> Vec<u8> {
-        let (definition, progress) = (self.definition.lock().encode(), self.progress().encode());
+    /// Writes what it is and how far it has come.
+    pub(crate) fn save_whole(&self, replica: &Replica, done: Done) -> Ticket {
+        let definition = self.definition.lock().encode();
+        let mut state = self.state.lock();
+        state.submitted = state.progress.next;
+        let progress = state.progress.encode();
         let mut out = Vec::new();
         let operations = [
             self.put(Space::SUBSCRIPTIONS, &definition),
             self.put(Space::CHECKPOINTS, &progress),
         ];
         command::records(&mut out, &operations);
-        out
+        replica.submit(out, None, done)
     }
 
     /// The command that writes what it is.
@@ -426,7 +446,6 @@ mod tests {
     use super::*;
     use crate::generation::Generation;
     use esdb_etf::put;
-    use esdb_log::Options;
 
     fn events(count: u64, from: u64) -> Batch {
         let mut batch = Batch::default();
@@ -441,12 +460,7 @@ mod tests {
         batch
     }
 
-    /// What was sent to one process does not keep the next one, which begins elsewhere, from getting
-    /// its events.
-    #[test]
-    fn begun_elsewhere_there_is_room() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let replica = Replica::open(dir.path(), Options::default()).expect("a store");
+    fn subscription() -> Subscription {
         let mut number = Vec::new();
         put::unsigned(&mut number, 0);
         let definition = Definition {
@@ -467,22 +481,43 @@ mod tests {
             checkpoint: number,
         };
         let selector = Arc::new(Selector::stream(b"s"));
-        let subscription = Subscription::new("1".into(), selector, definition, progress);
+        Subscription::new("1".into(), selector, definition, progress)
+    }
+
+    /// What was sent to one process does not keep the next one, which begins elsewhere, from getting
+    /// its events.
+    #[test]
+    fn begun_elsewhere_there_is_room() {
+        let subscription = subscription();
         subscription.begin();
-        subscription.was_sent(&events(WINDOW_EVENTS as u64, 0), 1);
+        assert!(subscription.send(&events(WINDOW_EVENTS as u64, 0), || 1));
         assert!(!subscription.has_room(&events(1, 1_000)));
         // All of it has been read, and the log does not know yet.
         subscription.was_received(1);
         assert!(!subscription.has_room(&events(1, 1_000)));
-        subscription.restart(2_000, &replica);
+        subscription.restart(2_000);
         assert_eq!(subscription.begin(), (2_000, 0));
-        assert!(!subscription.is_dirty());
         assert!(subscription.has_room(&events(500, 2_000)));
         // What was sent over one connection is not received because another one has come further.
-        subscription.was_sent(&events(500, 2_000), 3);
+        assert!(subscription.send(&events(500, 2_000), || 3));
         subscription.forget_receipts();
         subscription.was_received(10);
         assert_eq!(subscription.begin(), (2_000, 0));
-        replica.shutdown();
+    }
+
+    /// A delivery may be about to send when another process is bound.
+    #[test]
+    fn bound_to_another_nothing_goes_to_the_one_before() {
+        let subscription = subscription();
+        subscription.begin();
+        subscription.halt();
+        subscription.restart(2_000);
+        assert!(!subscription.send(&events(500, 3_000), || panic!("it is sent")));
+        subscription.was_received(1);
+        subscription.resume();
+        assert_eq!(subscription.begin(), (2_000, 0));
+        assert!(subscription.send(&events(500, 2_000), || 2));
+        subscription.retire();
+        assert!(!subscription.send(&events(500, 2_500), || panic!("it is sent")));
     }
 }
