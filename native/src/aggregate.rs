@@ -8,8 +8,8 @@ use crate::event::Event;
 use crate::intern::Keys;
 use crate::number::Number;
 use crate::predicate::comparing_cost;
+use crate::raw::Fields;
 use crate::term::{bytes, each, pair};
-use rustler::types::map::MapIterator;
 use rustler::{Encoder, Env, Term};
 
 rustler::atoms! { sum, overwrite, total_events, events_with_data, unique_fields }
@@ -53,7 +53,7 @@ impl<'a> State<'a> {
             keys: Keys::new(),
             slots: Vec::new(),
         };
-        for (key, value) in MapIterator::new(initial).ok_or(Stop::Twin)? {
+        for (key, value) in Fields::of(initial).ok_or(Stop::Twin)? {
             budget.spend(40)?;
             state.keys.number(key, budget)?;
             state.slots.push(Slot::Plain(value));
@@ -139,7 +139,7 @@ pub fn aggregate_events<'a>(
     let mut state = State::new(initial, budget)?;
     each(events, budget, 40, |event, budget| {
         if let Some(data) = Event::read(event)?.data() {
-            for (key, value) in MapIterator::new(data).ok_or(Stop::Twin)? {
+            for (key, value) in Fields::of(data).ok_or(Stop::Twin)? {
                 state.apply(key, value, budget)?;
             }
         }
@@ -168,7 +168,7 @@ pub fn finalize<'a>(env: Env<'a>, budget: &mut Budget, map: Term<'a>) -> Run<'a>
     let size = map.map_size().map_err(|_| Stop::Twin)?;
     budget.spend(size.saturating_mul(100))?;
     let (mut keys, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
-    for (key, value) in MapIterator::new(map).ok_or(Stop::Twin)? {
+    for (key, value) in Fields::of(map).ok_or(Stop::Twin)? {
         // The emulator hashes the keys of the new map.
         budget.spend(bytes(key).map_or(0, <[u8]>::len))?;
         keys.push(key);
@@ -244,7 +244,7 @@ pub fn aggregation_stats<'a>(env: Env<'a>, budget: &mut Budget, events: Term<'a>
             return Ok(());
         };
         with_data += u64::from(data.map_size().is_ok_and(|size| size > 0));
-        for (key, _) in MapIterator::new(data).ok_or(Stop::Twin)? {
+        for (key, _) in Fields::of(data).ok_or(Stop::Twin)? {
             budget.spend(25)?;
             keys.number(key, budget)?;
         }

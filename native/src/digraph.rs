@@ -12,7 +12,7 @@ pub struct Adjacency {
 impl Adjacency {
     /// Sorts `edges`, pairs of (node, neighbour), by their nodes. All numbers must be below `nodes`.
     pub fn new(nodes: usize, edges: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
-        let mut starts = vec![0u32; nodes + 1];
+        let mut starts = filled(0, nodes + 1);
         let mut count = 0;
         for (node, _) in edges.clone() {
             if let Some(next) = starts.get_mut(node as usize + 1) {
@@ -26,7 +26,7 @@ impl Adjacency {
             *start = sum;
         }
         let mut free = starts.clone();
-        let mut neighbours = vec![0; count];
+        let mut neighbours = filled(0, count);
         for (node, neighbour) in edges {
             if let Some(at) = free.get_mut(node as usize) {
                 if let Some(place) = neighbours.get_mut(*at as usize) {
@@ -52,10 +52,17 @@ impl Adjacency {
     }
 }
 
+/// So many times `value`. The allocator has short ones at hand; zeroed memory, which `vec!` would ask for, it fetches from afar.
+pub fn filled<T: Clone>(value: T, count: usize) -> Vec<T> {
+    let mut all = Vec::with_capacity(count);
+    all.resize(count, value);
+    all
+}
+
 /// Kahn's algorithm, first in, first out: nodes without incoming edges in the order of their numbers, then each node
 /// when the last edge into it is used. Nodes on a cycle, and those behind one, are missing.
 pub fn topological(nodes: usize, out: &Adjacency, edges: &[(u32, u32)]) -> Vec<u32> {
-    let mut incoming = vec![0u32; nodes];
+    let mut incoming = filled(0u32, nodes);
     for (_, to) in edges {
         if let Some(count) = incoming.get_mut(*to as usize) {
             *count += 1;
@@ -89,7 +96,7 @@ pub fn reach(
     adjacency: &Adjacency,
     starts: impl Iterator<Item = u32>,
 ) -> (Vec<u32>, u64) {
-    let mut seen = vec![false; nodes];
+    let mut seen = filled(false, nodes);
     let mut reached = Vec::new();
     let visit = |node: u32, seen: &mut Vec<bool>, reached: &mut Vec<u32>| {
         if let Some(mark @ false) = seen.get_mut(node as usize) {

@@ -2,7 +2,8 @@
 
 use crate::budget::{Budget, Run, Stop};
 use crate::pcre::Expression;
-use crate::term::{binary, bytes, each, list};
+use crate::raw::Terms;
+use crate::term::{binary, bytes, each};
 use crate::wildcard::{self, Pattern};
 use rustler::{Encoder, Env, Term};
 
@@ -126,9 +127,9 @@ pub fn filter_by_wildcard<'a>(
     items: Term<'a>,
     pattern: Term<'a>,
 ) -> Run<'a> {
-    let mut results = Vec::new();
+    let mut results = Terms::new(env);
     by_wildcard(items, pattern, budget, |_, item| results.push(item))?;
-    Ok(list(env, &results))
+    results.list()
 }
 
 /// `match_indices(Items, Pattern)`, from 0.
@@ -138,11 +139,11 @@ pub fn match_indices<'a>(
     items: Term<'a>,
     pattern: Term<'a>,
 ) -> Run<'a> {
-    let mut results = Vec::new();
+    let mut results = Terms::new(env);
     by_wildcard(items, pattern, budget, |index, _| {
         results.push(index.encode(env))
     })?;
-    Ok(list(env, &results))
+    results.list()
 }
 
 /// `count_matches(Items, Pattern)`.
@@ -171,9 +172,9 @@ pub fn filter_by_regex<'a>(
         budget.spend(30 + text.len() * 4)?;
         expression.is_match(text).ok_or(Stop::Twin)
     };
-    let mut results = Vec::new();
+    let mut results = Terms::new(env);
     matching(items, budget, test, |_, item| results.push(item))?;
-    Ok(list(env, &results))
+    results.list()
 }
 
 /// `filter_by_prefix(Items, Prefix)`.
@@ -184,13 +185,13 @@ pub fn filter_by_prefix<'a>(
     prefix: Term<'a>,
 ) -> Run<'a> {
     let prefix = bytes(prefix)?;
-    let mut results = Vec::new();
+    let mut results = Terms::new(env);
     let test = |text: &[u8], budget: &mut Budget| {
         budget.spend(prefix.len() / 8)?;
         Ok(text.starts_with(prefix))
     };
     matching(items, budget, test, |_, item| results.push(item))?;
-    Ok(list(env, &results))
+    results.list()
 }
 
 /// `filter_by_suffix(Items, Suffix)`.
@@ -201,11 +202,11 @@ pub fn filter_by_suffix<'a>(
     suffix: Term<'a>,
 ) -> Run<'a> {
     let suffix = bytes(suffix)?;
-    let mut results = Vec::new();
+    let mut results = Terms::new(env);
     let test = |text: &[u8], budget: &mut Budget| {
         budget.spend(suffix.len() / 8)?;
         Ok(text.ends_with(suffix))
     };
     matching(items, budget, test, |_, item| results.push(item))?;
-    Ok(list(env, &results))
+    results.list()
 }

@@ -4,9 +4,10 @@
 //! paths lead through them.
 
 use crate::budget::{Budget, Run, Stop};
-use crate::digraph::{Adjacency, reach, topological};
+use crate::digraph::{Adjacency, filled, reach, topological};
 use crate::intern::Names;
-use crate::term::{binary, bytes, each, list, pair};
+use crate::raw::Terms;
+use crate::term::{binary, bytes, each, pair};
 use rustler::{Encoder, Env, Term};
 
 rustler::atoms! {
@@ -16,8 +17,8 @@ rustler::atoms! {
 /// Nodes and edges of a call, numbered: listed nodes first.
 struct Graph<'a> {
     names: Names<'a>,
-    /// The listed nodes as they came, with their numbers; some may come twice.
-    nodes: Vec<(Term<'a>, u32)>,
+    /// The numbers of the listed nodes as they came; some may come twice.
+    nodes: Vec<u32>,
     /// How many different nodes were listed: their numbers are below.
     listed: usize,
     edges: Vec<(u32, u32)>,
@@ -26,14 +27,14 @@ struct Graph<'a> {
 impl<'a> Graph<'a> {
     fn read(nodes: Term<'a>, edges: Term<'a>, budget: &mut Budget) -> Result<Self, Stop> {
         let mut graph = Graph {
-            names: Names::new(),
-            nodes: Vec::new(),
+            names: Names::new(nodes.get_env()),
+            nodes: Vec::with_capacity(64),
             listed: 0,
-            edges: Vec::new(),
+            edges: Vec::with_capacity(64),
         };
         each(nodes, budget, 15, |node, budget| {
             let (number, _) = graph.names.number(node, budget)?;
-            graph.nodes.push((node, number));
+            graph.nodes.push(number);
             Ok(())
         })?;
         graph.listed = graph.names.len();
@@ -61,22 +62,22 @@ impl<'a> Graph<'a> {
     }
 
     /// The listed nodes that no edge enters (or leaves, with `ends` the other way round).
-    fn without(&self, ends: impl Fn(&(u32, u32)) -> u32) -> Vec<(Term<'a>, u32)> {
-        let mut touched = vec![false; self.names.len()];
+    fn without(&self, ends: impl Fn(&(u32, u32)) -> u32) -> Vec<u32> {
+        let mut touched = filled(false, self.names.len());
         for edge in &self.edges {
             if let Some(mark) = touched.get_mut(ends(edge) as usize) {
                 *mark = true;
             }
         }
-        let free = |node: &&(Term<'a>, u32)| touched.get(node.1 as usize) == Some(&false);
+        let free = |node: &&u32| touched.get(**node as usize) == Some(&false);
         self.nodes.iter().filter(free).copied().collect()
     }
 
-    fn roots(&self) -> Vec<(Term<'a>, u32)> {
+    fn roots(&self) -> Vec<u32> {
         self.without(|(_, to)| *to)
     }
 
-    fn leaves(&self) -> Vec<(Term<'a>, u32)> {
+    fn leaves(&self) -> Vec<u32> {
         self.without(|(from, _)| *from)
     }
 
@@ -85,34 +86,41 @@ impl<'a> Graph<'a> {
         topological(self.names.len(), &self.out(), &self.edges)
     }
 
-    fn terms(&self, numbers: &[u32]) -> Vec<Term<'a>> {
-        numbers
-            .iter()
-            .filter_map(|number| self.names.term(*number))
-            .collect()
+    /// The list of the nodes with these numbers.
+    fn list(&self, env: Env<'a>, numbers: &[u32]) -> Run<'a> {
+        let mut terms = Terms::new(env);
+        let named = numbers.iter().filter_map(|number| self.names.term(*number));
+        named.for_each(|term| terms.push(term));
+        terms.list()
     }
 }
 
 /// `build_edges([{EventId, CausationId | undefined}])`: the edges whose cause is among the events.
 pub fn build_edges<'a>(env: Env<'a>, budget: &mut Budget, events: Term<'a>) -> Run<'a> {
-    let mut names = Names::new();
-    let mut causes = Vec::new();
+    let mut names = Names::new(env);
+    // Causes, ids, and whether the cause is known.
+    let (mut causes, mut ids) = (Terms::new(env), Terms::new(env));
+    let mut known = Vec::with_capacity(64);
     each(events, budget, 40, |event, budget| {
         let (id, cause) = pair(event)?;
         names.number(id, budget)?;
         if undefined() != cause {
-            bytes(cause)?;
-            causes.push((cause, id));
+            // Most causes come before their effects.
+            known.push(names.known(cause, budget)?.is_some());
+            causes.push(cause);
+            ids.push(id);
         }
         Ok(())
     })?;
-    let mut edges = Vec::with_capacity(causes.len());
-    for (cause, id) in causes {
-        if names.knows(cause, budget)? {
+    let mut edges = Terms::new(env);
+    for (index, known) in known.into_iter().enumerate() {
+        if let (Some(cause), Some(id)) = (causes.get(index), ids.get(index))
+            && (known || names.known(cause, budget)?.is_some())
+        {
             edges.push((cause, id).encode(env));
         }
     }
-    Ok(list(env, &edges))
+    edges.list()
 }
 
 /// The listed nodes that are at no edge the end that `end` picks: only those ends get numbers.
@@ -123,20 +131,22 @@ fn untouched<'a>(
     edges: Term<'a>,
     end: impl Fn((Term<'a>, Term<'a>)) -> (Term<'a>, Term<'a>),
 ) -> Run<'a> {
-    let mut touched = Names::new();
+    let mut touched = Names::new(env);
     each(edges, budget, 20, |edge, budget| {
         let (wanted, other) = end(pair(edge)?);
-        bytes(other)?;
+        if !other.is_binary() {
+            return Err(Stop::Twin);
+        }
         touched.number(wanted, budget).map(|_| ())
     })?;
-    let mut free = Vec::new();
+    let mut free = Terms::new(env);
     each(nodes, budget, 15, |node, budget| {
-        if !touched.knows(node, budget)? {
+        if touched.known(node, budget)?.is_none() {
             free.push(node);
         }
         Ok(())
     })?;
-    Ok(list(env, &free))
+    free.list()
 }
 
 /// `find_roots(Nodes, Edges)`.
@@ -172,7 +182,7 @@ pub fn topo_sort<'a>(
         return Ok((error(), cycle_detected()).encode(env));
     }
     order.retain(|number| (*number as usize) < graph.listed);
-    Ok((ok(), list(env, &graph.terms(&order))).encode(env))
+    Ok((ok(), graph.list(env, &order)?).encode(env))
 }
 
 /// `has_cycle(Nodes, Edges)`.
@@ -195,11 +205,7 @@ pub fn graph_stats<'a>(
 ) -> Run<'a> {
     let graph = Graph::read(nodes, edges, budget)?;
     let roots = graph.roots();
-    let (_, depth) = reach(
-        graph.names.len(),
-        &graph.out(),
-        roots.iter().map(|node| node.1),
-    );
+    let (_, depth) = reach(graph.names.len(), &graph.out(), roots.iter().copied());
     let names = [
         node_count(),
         edge_count(),
@@ -255,10 +261,7 @@ fn around<'a>(
         &adjacency(&graph),
         std::iter::once(start),
     );
-    Ok(list(
-        env,
-        &graph.terms(reached.get(1..).unwrap_or_default()),
-    ))
+    graph.list(env, reached.get(1..).unwrap_or_default())
 }
 
 /// `get_ancestors(Nodes, Edges, Target)`.

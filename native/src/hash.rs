@@ -2,7 +2,8 @@
 
 use crate::budget::{Budget, Run, Stop};
 use crate::phash;
-use crate::term::{bytes, each, list};
+use crate::raw::Terms;
+use crate::term::{bytes, each};
 use rustler::{Encoder, Env, Term};
 use twox_hash::{XxHash3_64, XxHash64};
 
@@ -63,14 +64,14 @@ pub fn partition_hash_batch<'a>(
     count: Term<'a>,
 ) -> Run<'a> {
     let count = partitions(count)?;
-    let mut results = Vec::new();
+    let mut results = Terms::new(env);
     each(items, budget, 30, |item, budget| {
         let data = bytes(item)?;
         budget.spend(data.len() / 8)?;
         results.push((XxHash3_64::oneshot(data) % count).encode(env));
         Ok(())
     })?;
-    Ok(list(env, &results))
+    results.list()
 }
 
 /// `stream_partition(StoreId, StreamId, Partitions)`: XXH3 of both ids with a zero byte between them.

@@ -1,14 +1,15 @@
 //! Numbers for keys: a hash table whose hash nobody outside can foresee.
 
 use crate::budget::{Budget, Stop};
+use crate::raw::Terms;
 use crate::term::bytes;
-use rustler::Term;
+use rustler::{Env, Term};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::LazyLock;
 use twox_hash::XxHash3_64;
 
 /// Chosen once: keys that fall together here fall apart in the next start.
-static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+static SEEDS: LazyLock<[u64; 2]> = LazyLock::new(|| [0, 1].map(|n| RandomState::new().hash_one(n)));
 
 /// An empty place of the table.
 const EMPTY: u32 = u32::MAX;
@@ -70,20 +71,68 @@ impl Table {
     }
 }
 
+/// A hash that nobody can foresee who does not know `seeds`: XXH3, and for the short ones, which most names are, the same
+/// in fewer steps. Both ends of the text, which overlap, are multiplied and folded, and the result once more for its lower bits.
+#[inline(always)]
+fn hash_of(seeds: [u64; 2], text: &[u8]) -> u64 {
+    let fold = |a: u64, b: u64| {
+        let product = u128::from(a) * u128::from(b);
+        product as u64 ^ (product >> 64) as u64
+    };
+    let [first, last] = match text.len() {
+        0..4 => [text.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)), 0],
+        4..8 => ends(text).map(|end| u64::from(u32::from_ne_bytes(end))),
+        8..=16 => ends(text).map(u64::from_ne_bytes),
+        _ => return XxHash3_64::oneshot_with_seed(seeds[0], text),
+    };
+    let hash = fold(first ^ seeds[0], last ^ seeds[1] ^ text.len() as u64);
+    fold(hash, 0x9E37_79B9_7F4A_7C15)
+}
+
+/// The first and the last `N` bytes of a text that has them.
+#[inline(always)]
+fn ends<const N: usize>(text: &[u8]) -> [[u8; N]; 2] {
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => [*first, *last],
+        _ => [[0; N]; 2],
+    }
+}
+
+/// A name, its hash, and what [`Table::find`] says of it.
+type Found<'a> = (&'a [u8], u64, Result<u32, usize>);
+
 /// Binaries, each with a number from 0 on in the order in which they first came.
-#[derive(Debug)]
 pub struct Names<'a> {
     table: Table,
-    entries: Vec<(u64, &'a [u8], Term<'a>)>,
+    entries: Vec<(u64, &'a [u8])>,
+    terms: Terms<'a>,
+    seeds: [u64; 2],
 }
 
 impl<'a> Names<'a> {
     /// An empty one.
-    pub fn new() -> Self {
+    pub fn new(env: Env<'a>) -> Self {
         Names {
             table: Table::with_capacity(64),
-            entries: Vec::new(),
+            entries: Vec::with_capacity(32),
+            terms: Terms::new(env),
+            seeds: *SEEDS,
         }
+    }
+
+    /// Looks `name` up.
+    #[inline(always)]
+    fn find(&self, name: Term<'a>, budget: &mut Budget) -> Result<Found<'a>, Stop> {
+        let text = bytes(name)?;
+        budget.spend(20 + text.len() / 16)?;
+        let hash = hash_of(self.seeds, text);
+        let entries = &self.entries;
+        let same = |index: u32| {
+            entries
+                .get(index as usize)
+                .is_some_and(|entry| equal(entry.1, text))
+        };
+        Ok((text, hash, self.table.find(hash, same)))
     }
 
     /// The number of `name`, a new one if it has none yet, and whether it is new.
@@ -92,47 +141,31 @@ impl<'a> Names<'a> {
     /// [`Stop::Twin`] when it is not a binary, [`Stop::Dirty`] when the budget is used up.
     #[inline]
     pub fn number(&mut self, name: Term<'a>, budget: &mut Budget) -> Result<(u32, bool), Stop> {
-        let text = bytes(name)?;
-        budget.spend(25 + text.len() / 16)?;
-        let hash = XxHash3_64::oneshot_with_seed(*SEED, text);
-        let entries = &self.entries;
-        let same = |index: u32| {
-            entries
-                .get(index as usize)
-                .is_some_and(|entry| entry.1 == text)
+        let (text, hash, found) = self.find(name, budget)?;
+        let place = match found {
+            Ok(number) => return Ok((number, false)),
+            Err(place) => place,
         };
-        match self.table.find(hash, same) {
-            Ok(number) => Ok((number, false)),
-            Err(place) => {
-                let number = u32::try_from(entries.len())
-                    .ok()
-                    .filter(|number| *number < EMPTY);
-                let number = number.ok_or(Stop::Twin)?;
-                self.entries.push((hash, text, name));
-                let entries = &self.entries;
-                self.table.insert(place, hash, number, |index| {
-                    entries.get(index as usize).map_or(0, |entry| entry.0)
-                });
-                Ok((number, true))
-            }
-        }
+        let number = u32::try_from(self.entries.len())
+            .ok()
+            .filter(|number| *number < EMPTY);
+        let number = number.ok_or(Stop::Twin)?;
+        self.entries.push((hash, text));
+        self.terms.push(name);
+        let entries = &self.entries;
+        self.table.insert(place, hash, number, |index| {
+            entries.get(index as usize).map_or(0, |entry| entry.0)
+        });
+        Ok((number, true))
     }
 
-    /// Whether `name` has a number.
+    /// The number of `name`, if it has one.
     ///
     /// # Errors
     /// Those of [`Names::number`].
     #[inline]
-    pub fn knows(&self, name: Term<'a>, budget: &mut Budget) -> Result<bool, Stop> {
-        let text = bytes(name)?;
-        budget.spend(25 + text.len() / 16)?;
-        let hash = XxHash3_64::oneshot_with_seed(*SEED, text);
-        let same = |index: u32| {
-            self.entries
-                .get(index as usize)
-                .is_some_and(|entry| entry.1 == text)
-        };
-        Ok(self.table.find(hash, same).is_ok())
+    pub fn known(&self, name: Term<'a>, budget: &mut Budget) -> Result<Option<u32>, Stop> {
+        Ok(self.find(name, budget)?.2.ok())
     }
 
     /// How many there are.
@@ -142,7 +175,16 @@ impl<'a> Names<'a> {
 
     /// The binary that came first under `number`.
     pub fn term(&self, number: u32) -> Option<Term<'a>> {
-        self.entries.get(number as usize).map(|entry| entry.2)
+        self.terms.get(number as usize)
+    }
+}
+
+/// Whether both are the same. Most names are short, and a call of `memcmp` costs more than they do.
+#[inline(always)]
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    match a.len() {
+        8..=16 if a.len() == b.len() => ends::<8>(a) == ends::<8>(b),
+        _ => a == b,
     }
 }
 
@@ -215,13 +257,14 @@ impl<'a> Keys<'a> {
             Ok(text) => {
                 // Hashed here, and by the emulator when it builds the map.
                 budget.spend(30 + text.len())?;
-                XxHash3_64::oneshot_with_seed(*SEED, text)
+                hash_of(*SEEDS, text)
             }
             Err(_) if !key.is_atom() && key.decode::<i64>().is_err() => return Err(Stop::Twin),
             Err(_) => {
                 budget.spend(60)?;
                 // The emulator's hash has 32 bits; spread them over both halves.
-                key.hash_internal(*SEED).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                let [salt, _] = *SEEDS;
+                key.hash_internal(salt).wrapping_mul(0x9E37_79B9_7F4A_7C15)
             }
         };
         let entries = &self.entries;

@@ -1,5 +1,5 @@
-//! The C interface where rustler's safe one is not enough: elements of a tuple without copying it, and a resource
-//! whose type belongs to one load of the library.
+//! The C interface where rustler's safe one is not enough: elements of a tuple without copying it, lists of terms that are
+//! one word each, a walk over a map in one direction, and a resource whose type belongs to one load of the library.
 //!
 //! rustler keeps the type of a resource in a table that is shared by all loads of a file, and writes to it while
 //! calls of the version before are reading it: a program made in that moment is of a type that is not there yet.
@@ -9,15 +9,19 @@
     reason = "the C interface of the emulator; each block says why it is sound"
 )]
 
+use crate::budget::{Run, Stop};
 use crate::predicate::Program;
 use rustler::codegen_runtime::{ErlNifEnv, ErlNifTerm, c_int, c_void};
 use rustler::sys::{
-    ErlNifResourceFlags, ErlNifResourceType, ErlNifResourceTypeInit, enif_alloc_resource,
-    enif_get_resource, enif_get_tuple, enif_init_resource_type, enif_make_resource, enif_priv_data,
-    enif_release_resource,
+    ErlNifMapIterator, ErlNifMapIteratorEntry, ErlNifResourceFlags, ErlNifResourceType,
+    ErlNifResourceTypeInit, enif_alloc_resource, enif_get_list_cell, enif_get_resource,
+    enif_get_tuple, enif_init_resource_type, enif_make_list_from_array, enif_make_resource,
+    enif_map_iterator_create, enif_map_iterator_destroy, enif_map_iterator_get_pair,
+    enif_map_iterator_next, enif_priv_data, enif_release_resource,
 };
 use rustler::{Env, Term};
 use std::ffi::CStr;
+use std::mem::MaybeUninit;
 use std::ptr;
 
 /// The elements of a tuple, where the emulator has them.
@@ -68,6 +72,115 @@ impl<'a> Elements<'a> {
             [a, b] => unsafe { Some((Term::new(self.env, *a), Term::new(self.env, *b))) },
             _ => None,
         }
+    }
+}
+
+/// Terms of one environment, without a pointer to it in each: a third of the memory.
+pub struct Terms<'a> {
+    env: Env<'a>,
+    words: Vec<ErlNifTerm>,
+}
+
+impl<'a> Terms<'a> {
+    /// None yet.
+    pub fn new(env: Env<'a>) -> Self {
+        Terms {
+            env,
+            words: Vec::with_capacity(64),
+        }
+    }
+
+    /// Adds one at the end.
+    #[inline]
+    pub fn push(&mut self, term: Term<'a>) {
+        self.words.push(term.as_c_arg());
+    }
+
+    /// The term at `index`, from 0.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Term<'a>> {
+        // SAFETY: the word is that of a term with the lifetime of this environment.
+        let term = |word: &ErlNifTerm| unsafe { Term::new(self.env, *word) };
+        self.words.get(index).map(term)
+    }
+
+    /// The list of them.
+    ///
+    /// # Errors
+    /// [`Stop::Twin`] for 2³² and more.
+    pub fn list(&self) -> Run<'a> {
+        let (env, words) = (self.env, &self.words);
+        let count = u32::try_from(words.len()).map_err(|_| Stop::Twin)?;
+        // SAFETY: so many words are there, and all are terms of this environment.
+        unsafe {
+            let list = enif_make_list_from_array(env.as_c_arg(), words.as_ptr(), count);
+            Ok(Term::new(env, list))
+        }
+    }
+}
+
+/// Head and tail of a list cell; `None` for every other term.
+#[inline(always)]
+pub fn cell<'a>(list: Term<'a>) -> Option<(Term<'a>, Term<'a>)> {
+    let env = list.get_env();
+    let (mut head, mut tail) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    let (word, parts) = (list.as_c_arg(), (head.as_mut_ptr(), tail.as_mut_ptr()));
+    // SAFETY: the term belongs to the environment, and so do both parts of it; they are written when it has any.
+    unsafe {
+        let found = enif_get_list_cell(env.as_c_arg(), word, parts.0, parts.1);
+        let part = |word: MaybeUninit<_>| Term::new(env, word.assume_init());
+        (found != 0).then(|| (part(head), part(tail)))
+    }
+}
+
+/// A walk over the keys and values of a map, in the order of the emulator.
+pub struct Fields<'a> {
+    env: Env<'a>,
+    at: ErlNifMapIterator,
+}
+
+impl<'a> Fields<'a> {
+    /// Starts at the first key of `map`; `None` when it is none.
+    #[inline(always)]
+    pub fn of(map: Term<'a>) -> Option<Self> {
+        let env = map.get_env();
+        let mut at = MaybeUninit::uninit();
+        let first = ErlNifMapIteratorEntry::ERL_NIF_MAP_ITERATOR_HEAD;
+        // SAFETY: the map belongs to the environment, and keeps until the call ends. The iterator is written when it is a map.
+        unsafe {
+            let made =
+                enif_map_iterator_create(env.as_c_arg(), map.as_c_arg(), at.as_mut_ptr(), first);
+            (made != 0).then(|| Fields {
+                env,
+                at: at.assume_init(),
+            })
+        }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (Term<'a>, Term<'a>);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (env, at) = (self.env.as_c_arg(), &mut self.at);
+        let (mut key, mut value) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: the iterator is one of this environment. Key and value are written when it was not at the end.
+        unsafe {
+            if enif_map_iterator_get_pair(env, at, key.as_mut_ptr(), value.as_mut_ptr()) == 0 {
+                return None;
+            }
+            enif_map_iterator_next(env, at);
+            let term = |word: MaybeUninit<_>| Term::new(self.env, word.assume_init());
+            Some((term(key), term(value)))
+        }
+    }
+}
+
+impl Drop for Fields<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it was made by `enif_map_iterator_create` and is not used any more.
+        unsafe { enif_map_iterator_destroy(self.env.as_c_arg(), &mut self.at) }
     }
 }
 

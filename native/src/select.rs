@@ -2,7 +2,8 @@
 
 use crate::budget::{Budget, Run, Stop};
 use crate::predicate::Predicate;
-use crate::term::{Cells, each, list};
+use crate::raw::Terms;
+use crate::term::{Cells, each};
 use rustler::{Encoder, Env, Term};
 
 rustler::atoms! { ok, not_found }
@@ -32,13 +33,13 @@ pub fn filter<'a>(
     program: Term<'a>,
     constants: Term<'a>,
 ) -> Run<'a> {
-    let mut passed = Vec::new();
+    let mut passed = Terms::new(env);
     judged(events, program, constants, budget, |_, event, passes| {
         if passes {
             passed.push(event);
         }
     })?;
-    Ok(list(env, &passed))
+    passed.list()
 }
 
 /// `filter_count`: how many pass.
@@ -64,7 +65,7 @@ pub fn partition<'a>(
     program: Term<'a>,
     constants: Term<'a>,
 ) -> Run<'a> {
-    let (mut passed, mut others) = (Vec::new(), Vec::new());
+    let (mut passed, mut others) = (Terms::new(env), Terms::new(env));
     judged(
         events,
         program,
@@ -75,7 +76,7 @@ pub fn partition<'a>(
             false => others.push(event),
         },
     )?;
-    Ok((list(env, &passed), list(env, &others)).encode(env))
+    Ok((passed.list()?, others.list()?).encode(env))
 }
 
 /// `find_all`: the events that pass, each with its index from 0.
@@ -86,7 +87,7 @@ pub fn find_all<'a>(
     program: Term<'a>,
     constants: Term<'a>,
 ) -> Run<'a> {
-    let mut found = Vec::new();
+    let mut found = Terms::new(env);
     judged(
         events,
         program,
@@ -98,7 +99,7 @@ pub fn find_all<'a>(
             }
         },
     )?;
-    Ok(list(env, &found))
+    found.list()
 }
 
 /// The first event with the verdict `wanted`; what follows it is not looked at.

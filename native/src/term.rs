@@ -1,8 +1,8 @@
 //! Reading terms without copying them, and without trusting them.
 
 use crate::budget::{Budget, Stop};
-use crate::raw::Elements;
-use rustler::{Binary, Encoder, Env, NewBinary, Term};
+use crate::raw::{Elements, cell};
+use rustler::{Binary, Env, NewBinary, Term};
 
 /// The bytes of a binary, borrowed from the emulator for the length of the call.
 ///
@@ -34,15 +34,15 @@ impl<'a> Cells<'a> {
     ///
     /// # Errors
     /// [`Stop::Twin`] when what remains is not a list.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<Term<'a>>, Stop> {
-        match self.0.list_get_cell() {
-            Ok((head, tail)) => {
+        match cell(self.0) {
+            Some((head, tail)) => {
                 self.0 = tail;
                 Ok(Some(head))
             }
-            Err(_) if self.0.is_empty_list() => Ok(None),
-            Err(_) => Err(Stop::Twin),
+            None if self.0.is_empty_list() => Ok(None),
+            None => Err(Stop::Twin),
         }
     }
 }
@@ -51,7 +51,7 @@ impl<'a> Cells<'a> {
 ///
 /// # Errors
 /// Those of the list, of the budget, and of `visit`.
-#[inline]
+#[inline(always)]
 pub fn each<'a>(
     list: Term<'a>,
     budget: &mut Budget,
@@ -75,9 +75,4 @@ pub fn pair<'a>(term: Term<'a>) -> Result<(Term<'a>, Term<'a>), Stop> {
     Elements::of(term)
         .and_then(|elements| elements.pair())
         .ok_or(Stop::Twin)
-}
-
-/// A list of `terms`.
-pub fn list<'a>(env: Env<'a>, terms: &[Term<'a>]) -> Term<'a> {
-    terms.encode(env)
 }
