@@ -222,16 +222,10 @@ impl Worker {
     fn change(&self, origin: &Origin, store: &ServedStore, change: Change, reply_to: ReplyTo) {
         let sender = sender(origin, &reply_to);
         let subscriptions = &store.subscriptions;
-        let change = match change {
-            Change::Acknowledge(named) if subscriptions.named(&named.name).is_none() => {
-                return reply_to.send(true, |out| {
-                    refusal::subscription_not_found(out, &named.name);
-                });
-            }
-            change => change,
-        };
         let is_cast = reply_to.caller.is_none() && !matches!(change, Change::Acknowledge(_));
+        let reply_to = Arc::new(reply_to);
         let done = |answer: Answer| -> Done {
+            let reply_to = reply_to.clone();
             Box::new(move |outcome, more| answer_write(&reply_to, outcome, answer, more))
         };
         let ok: Answer = Box::new(|_, out| put::atom(out, "ok"));
@@ -252,8 +246,11 @@ impl Worker {
             },
             Change::Acknowledge(named) => match subscriptions.acknowledge(&named, done(ok)) {
                 Some(ticket) => ticket,
-                // Removed in between.
-                None => return,
+                None => {
+                    return reply_to.send(true, |out| {
+                        refusal::subscription_not_found(out, &named.name);
+                    });
+                }
             },
         };
         note_write(origin, store, sender, ticket, is_cast);
