@@ -10,7 +10,10 @@
 full_disk_test_() ->
     [
         {"nothing is acknowledged that a full disk did not take", {timeout, 60, fun full_disk/0}},
-        {"stores come and go on a full disk", {timeout, 60, fun with_a_small_disk/0}}
+        {"stores come and go on a full disk",
+            {timeout, 60, fun() -> with_a_small_disk(fun stores_come_and_go/1) end}},
+        {"what a full disk keeps from being removed is there as before",
+            {timeout, 60, fun() -> with_a_small_disk(fun subscriptions_stay/1) end}}
     ].
 
 full_disk() ->
@@ -44,13 +47,13 @@ full_disk() ->
     esdb_peer:stop(Client).
 
 %% A file system of 3 MiB, where the suite may mount one.
-with_a_small_disk() ->
+with_a_small_disk(Test) ->
     Dir = esdb_sandbox:dir("small"),
     ok = filelib:ensure_dir(filename:join(Dir, "x")),
     case run("mount -t tmpfs -o size=3m tmpfs " ++ Dir) of
         ok ->
             try
-                stores_come_and_go(Dir)
+                Test(Dir)
             after
                 ok = run("umount -l " ++ Dir)
             end;
@@ -94,6 +97,42 @@ stores_come_and_go(Dir) ->
     esdb_server:close(Again),
     esdb_peer:stop(Client).
 
+subscriptions_stay(Dir) ->
+    Client = esdb_peer:start(),
+    Server = esdb_server:start(#{
+        connect => [esdb_peer:node(Client)], dir => filename:join(Dir, "data")
+    }),
+    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
+    Filler = filename:join(Dir, "filler"),
+    esdb_peer:run(Client, fun() ->
+        ok = ask({open_subscription, ?STORE, <<"own">>, #{selector => <<"s">>, heartbeat => 0}}),
+        {ok, _} = ask({save_subscription, ?STORE, by_stream, <<"s">>, <<"published">>, 0, self()}),
+        {ok, 0} = append(0),
+        delivered(),
+        ok = take(Filler, 0),
+        [{_, disk_full, _} = fill(1, Size) || Size <- [100000, 1000, 1]],
+        Refused = {error, disk_full},
+        ?assertEqual(Refused, name_of(ask({delete_subscription, ?STORE, <<"own">>}))),
+        ?assertEqual(Refused, name_of(remove(<<"published">>))),
+        ?assertEqual({ok, [<<"own">>]}, ask({list_persistent_subscriptions, ?STORE})),
+        ?assertMatch({ok, [#{subscription_name := <<"published">>}]}, ask({get_subscriptions, ?STORE})),
+        forget_messages(),
+        ok = file:delete(Filler),
+        esdb_wait:until(fun() -> element(1, append(last)) =:= ok end),
+        delivered(),
+        ok = ask({delete_subscription, ?STORE, <<"own">>}),
+        ok = remove(<<"published">>)
+    end),
+    ok = esdb_server:kill(Server),
+    Again = esdb_server:restart(Server),
+    ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
+    esdb_peer:run(Client, fun() ->
+        ?assertEqual({ok, []}, ask({list_persistent_subscriptions, ?STORE})),
+        ?assertEqual({ok, []}, ask({get_subscriptions, ?STORE}))
+    end),
+    esdb_server:close(Again),
+    esdb_peer:stop(Client).
+
 listed(Ask) ->
     {ok, Stores} = Ask({list_stores}),
     lists:sort([Id || #{store_id := Id} <- Stores]).
@@ -113,14 +152,46 @@ run(Command) ->
 
 %% Appends until one is refused.
 fill(Number) ->
-    case append(Number) of
-        {ok, Number} -> fill(Number + 1);
+    fill(Number, 100000).
+
+fill(Number, Size) ->
+    case append(Number, Size) of
+        {ok, _} -> fill(Number + 1, Size);
         {error, {Name, Text}} -> {Number, Name, Text}
     end.
 
 append(Number) ->
-    Event = #{event_type => <<"t">>, data => {Number, rand:bytes(100000)}},
+    append(Number, 100000).
+
+append(Number, Size) ->
+    Event = #{event_type => <<"t">>, data => {Number, rand:bytes(Size)}},
     esdb_client:append(?STORE, <<"s">>, [Event]).
+
+ask(Request) ->
+    esdb_client:call(new, ?STORE, Request).
+
+remove(Name) ->
+    ask({remove_subscription, ?STORE, by_stream, <<"s">>, Name}).
+
+name_of({error, {Name, _}}) -> {error, Name};
+name_of(Other) -> Other.
+
+forget_messages() ->
+    receive
+        _ -> forget_messages()
+    after 0 -> ok
+    end.
+
+%% Waits until an event has come by either subscription.
+delivered() ->
+    receive
+        {events, _} -> ok
+    after 10000 -> error(published)
+    end,
+    receive
+        {esdb_subscription, <<"own">>, {events, _}} -> ok
+    after 10000 -> error(own)
+    end.
 
 read() ->
     [element(1, element(6, E)) || E <- esdb_client:events(?STORE, <<"s">>)].

@@ -174,17 +174,29 @@ impl Subscriptions {
         let subscription = Subscription::new(id.clone(), selector, wanted.definition, progress);
         let subscription = Arc::new(subscription);
         running.insert(self.run(subscription.clone()));
-        let (this, runtime) = (Arc::downgrade(self), Handle::current());
-        let done: Done = Box::new(move |outcome, more| {
-            if outcome.is_err() {
-                // Not here: this may be called before the lock is given back.
-                runtime.spawn(async move {
-                    this.upgrade().map(|this| this.running.lock().remove(&id));
-                });
-            }
-            done(outcome, more);
-        });
+        let done = self.or_undo(done, move |_, running| drop(running.remove(&id)));
         subscription.save_whole(&self.replica, done)
+    }
+
+    /// `done`, before which `undo` changes the table back if the log refused.
+    fn or_undo(
+        self: &Arc<Self>,
+        done: Done,
+        undo: impl FnOnce(&Self, &mut Table) + Send + 'static,
+    ) -> Done {
+        let (this, runtime) = (Arc::downgrade(self), Handle::current());
+        Box::new(move |outcome, more| {
+            if outcome.is_ok() {
+                return done(outcome, more);
+            }
+            // Not here: this may be called before the lock is given back.
+            runtime.spawn(async move {
+                if let Some(this) = this.upgrade() {
+                    undo(&this, &mut this.running.lock());
+                }
+                done(outcome, false);
+            });
+        })
     }
 
     /// evoq subscribes to everything under this name, from 0, each time that it starts, after it has
@@ -235,23 +247,28 @@ impl Subscriptions {
     }
 
     /// Takes out of the store what nobody has been there for so long.
-    pub(super) fn remove_absent(&self, after: Duration) {
+    pub(super) fn remove_absent(self: &Arc<Self>, after: Duration) {
         let mut running = self.running.lock();
         let is_forgotten =
             |one: &&Arc<Subscription>| one.absent().is_some_and(|time| time >= after);
         let forgotten: Vec<_> = running.all().filter(is_forgotten).cloned().collect();
-        for subscription in &forgotten {
-            let name = subscription.definition.lock().name.clone();
-            let name = String::from_utf8_lossy(&name);
-            tracing::info!(store = self.store, %name, "removed: nobody has come back for it");
+        if forgotten.is_empty() {
+            return;
         }
-        if !forgotten.is_empty() {
-            self.take_out(&mut running, &forgotten, Box::new(|_, _| {}));
-        }
+        let names: Vec<_> = forgotten
+            .iter()
+            .map(|one| String::from_utf8_lossy(&one.definition.lock().name).into_owned())
+            .collect();
+        let store = self.store.clone();
+        let done: Done = Box::new(move |outcome, _| match outcome {
+            Ok(_) => tracing::info!(store, ?names, "removed: nobody has come back for them"),
+            Err(error) => tracing::warn!(store, ?names, %error, "not removed"),
+        });
+        self.take_out(&mut running, forgotten, done);
     }
 
     /// Ends the subscriptions of this type and name, whatever they select.
-    pub(crate) fn remove(&self, kind: Term<'_>, name: &[u8], done: Done) -> Ticket {
+    pub(crate) fn remove(self: &Arc<Self>, kind: Term<'_>, name: &[u8], done: Done) -> Ticket {
         let plain = plain_kind(kind);
         let mut running = self.running.lock();
         let is_of_type = |subscription: &&Arc<Subscription>| {
@@ -259,11 +276,17 @@ impl Subscriptions {
             Term::parse(&definition.kind).is_ok_and(|kind| plain_kind(kind) == plain)
         };
         let ended: Vec<_> = running.named(name).filter(is_of_type).cloned().collect();
-        self.take_out(&mut running, &ended, done)
+        self.take_out(&mut running, ended, done)
     }
 
-    fn take_out(&self, running: &mut Table, ended: &[Arc<Subscription>], done: Done) -> Ticket {
-        for subscription in ended {
+    /// Those that the log does not let go are there as before.
+    fn take_out(
+        self: &Arc<Self>,
+        running: &mut Table,
+        ended: Vec<Arc<Subscription>>,
+        done: Done,
+    ) -> Ticket {
+        for subscription in &ended {
             subscription.retire();
             running.remove(&subscription.id);
         }
@@ -271,6 +294,14 @@ impl Subscriptions {
         let operations: Vec<RecordOp<'_>> = removals.flatten().collect();
         let mut out = Vec::new();
         command::records(&mut out, &operations);
+        let done = self.or_undo(done, |this, running| {
+            for subscription in ended {
+                if running.get(&subscription.id).is_none() {
+                    subscription.reinstate();
+                    running.insert(this.run(subscription));
+                }
+            }
+        });
         self.replica.submit(out, None, done)
     }
 

@@ -378,6 +378,11 @@ impl Subscription {
         self.state.lock().retired = true;
     }
 
+    /// It is not taken out of the store after all.
+    pub(crate) fn reinstate(&self) {
+        self.state.lock().retired = false;
+    }
+
     /// Nothing more is sent to the one who was bound to it, by a delivery that does not know yet.
     pub(crate) fn halt(&self) {
         self.state.lock().halted = true;

@@ -1,5 +1,6 @@
 //! What the runner of a persistent subscription is told.
 
+use super::registry::Deletion;
 use crate::delivery::batch::Batch;
 use crate::worker::ReplyTo;
 use esdb_dist::Connection;
@@ -49,7 +50,7 @@ pub(crate) enum Message {
     /// Say how it is.
     Status { reply: ReplyTo },
     /// End, and take everything out of the store.
-    Delete { reply: ReplyTo },
+    Delete { deletion: Deletion, reply: ReplyTo },
     /// End: the store was removed.
     End,
     /// Events have come, or, if there are none, all there were.
@@ -72,7 +73,7 @@ impl Message {
             | Message::Reset { reply, .. }
             | Message::Replay { reply, .. }
             | Message::Status { reply }
-            | Message::Delete { reply } => Some(reply),
+            | Message::Delete { reply, .. } => Some(reply),
             Message::Gone { .. }
             | Message::End
             | Message::Fed { .. }

@@ -25,15 +25,33 @@ use tokio::task::JoinHandle;
 pub(crate) struct Persistent {
     means: Arc<Means>,
     runtime: Handle,
-    table: Mutex<Table>,
+    table: Arc<Mutex<Table>>,
 }
 
 /// By name.
 #[derive(Default)]
 struct Table {
     running: BTreeMap<Vec<u8>, Running>,
-    /// Tasks of those that were deleted, which may not have taken them out of the store yet.
-    ending: HashMap<Vec<u8>, JoinHandle<()>>,
+    /// Those that were deleted, whose tasks may not have taken them out of the store yet.
+    ending: HashMap<Vec<u8>, Running>,
+}
+
+/// One that is being deleted: nobody finds it any more.
+pub(crate) struct Deletion {
+    table: Arc<Mutex<Table>>,
+    name: Vec<u8>,
+}
+
+impl Deletion {
+    /// It is not deleted after all. Answers false if another one has its name already.
+    pub(super) fn undo(&self) -> bool {
+        let mut table = self.table.lock();
+        if table.running.contains_key(&self.name) {
+            return false;
+        }
+        let entry = table.ending.remove(&self.name);
+        entry.is_some_and(|entry| table.running.insert(self.name.clone(), entry).is_none())
+    }
 }
 
 /// One whose task runs; the task is ended when this is dropped.
@@ -72,7 +90,7 @@ impl Persistent {
         let persistent = Persistent {
             means: means.clone(),
             runtime: Handle::current(),
-            table: Mutex::default(),
+            table: Arc::default(),
         };
         if let Err(error) = persistent.load() {
             tracing::error!(%error, "not all persistent subscriptions could be loaded");
@@ -182,7 +200,8 @@ impl Persistent {
                     ..Progress::default()
                 };
                 let selector = Arc::new(opening.selector);
-                let before = Predecessor(table.ending.remove(&opening.name));
+                let before = table.ending.remove(&opening.name);
+                let before = Predecessor(before.map(|entry| self.let_end(entry)));
                 let is = (opening.definition, selector, progress);
                 let entry = self.run(&opening.name, is, Some(before));
                 table.running.entry(opening.name).or_insert(entry)
@@ -225,10 +244,13 @@ impl Persistent {
         let Some(entry) = table.running.remove(name) else {
             return unknown(name, &reply);
         };
-        let _ended = entry.mailbox.send(Message::Delete { reply });
-        let task = self.let_end(entry);
-        table.ending.retain(|_, task| !task.is_finished());
-        table.ending.insert(name.to_vec(), task);
+        let deletion = Deletion {
+            table: self.table.clone(),
+            name: name.to_vec(),
+        };
+        let _ended = entry.mailbox.send(Message::Delete { deletion, reply });
+        table.ending.retain(|_, entry| !entry.task.is_finished());
+        table.ending.insert(name.to_vec(), entry);
     }
 
     /// The task of one that ends by itself, when it has come to its last message.

@@ -124,9 +124,10 @@ impl Runner {
             tokio::select! {
                 message = messages.recv() => match message {
                     None => return,
-                    Some(Message::Delete { reply }) => {
-                        self.refuse_rest(&mut messages);
-                        return self.delete(reply);
+                    Some(Message::Delete { deletion, reply }) => {
+                        if self.delete(&deletion, reply).await {
+                            return self.refuse_rest(&mut messages);
+                        }
                     }
                     Some(Message::End) => {
                         self.tell_all(|out, name| notice::closed(out, name, "store_removed"));

@@ -5,14 +5,16 @@ use super::message::Message;
 use super::notice;
 use super::parked::{self, Parked};
 use super::progress::Progress;
+use super::registry::Deletion;
 use super::runner::Runner;
 use crate::refusal;
 use crate::worker::ReplyTo;
 use esdb_etf::put;
 use esdb_log::Unavailable;
-use esdb_store::{RecordOp, Space, command};
+use esdb_store::{RecordOp, Space, StoreError, command};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// How long after the log refused a record it is offered again.
@@ -168,20 +170,34 @@ impl Runner {
         self.save.retry_at = Some(Instant::now() + RETRY_AFTER);
     }
 
-    /// Takes everything out of the store, and answers when that is durable.
-    pub(super) fn delete(self, reply: ReplyTo) {
+    /// Takes everything out of the store, and answers when that is durable. False if it is there as
+    /// before, because the log did not let it go.
+    pub(super) async fn delete(&self, deletion: &Deletion, reply: ReplyTo) -> bool {
+        match self.take_out().await {
+            Ok(()) => answer_ok(vec![reply]),
+            Err(kept) => {
+                reply.send(true, |out| kept.answer(out));
+                if deletion.undo() {
+                    return false;
+                }
+                // One that has its name waits for its end.
+                while let Err(kept) = self.take_out().await
+                    && !matches!(kept, Kept::Refused(Unavailable::Stopped(_)))
+                {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        }
         self.tell_all(|out, name| notice::closed(out, name, "deleted"));
+        true
+    }
+
+    async fn take_out(&self) -> Result<(), Kept> {
         let replica = self.means.live.replica();
-        let view = replica.view();
-        let parked = match parked::list(&view, &self.name, usize::MAX) {
-            Ok(parked) => parked,
-            Err(error) => return reply.send(true, |out| refusal::failed_read(out, &error)),
-        };
-        let unsaved = self
-            .save
-            .flying
-            .iter()
-            .flat_map(|flying| flying.parked.keys());
+        let parked = parked::list(&replica.view(), &self.name, usize::MAX);
+        let parked = parked.map_err(Kept::Damaged)?;
+        let unsaved = self.save.flying.iter();
+        let unsaved = unsaved.flat_map(|flying| flying.parked.keys());
         let keys: Vec<Vec<u8>> = parked
             .iter()
             .map(|(position, _)| position)
@@ -200,11 +216,29 @@ impl Runner {
         let operations: Vec<RecordOp<'_>> = own.into_iter().chain(parked).collect();
         let mut out = Vec::new();
         command::records(&mut out, &operations);
-        let done = Box::new(move |outcome: Result<_, Unavailable>, _| match outcome {
-            Ok(_) => answer_ok(vec![reply]),
-            Err(reason) => reply.send(true, |out| refusal::unavailable(out, &reason)),
-        });
+        let (done, outcome) = oneshot::channel();
+        let done = Box::new(move |outcome, _| drop(done.send(outcome)));
         replica.submit(out, None, done);
+        let outcome = outcome.await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Unavailable::Stopped("it ends".to_owned())));
+        outcome.map(|_| ()).map_err(Kept::Refused)
+    }
+}
+
+/// Why a subscription could not be taken out of the store.
+enum Kept {
+    /// What it has put aside cannot be read.
+    Damaged(StoreError),
+    /// The log refused; if the store stopped, it is known after a restart whether it is gone.
+    Refused(Unavailable),
+}
+
+impl Kept {
+    fn answer(&self, out: &mut Vec<u8>) {
+        match self {
+            Kept::Damaged(error) => refusal::failed_read(out, error),
+            Kept::Refused(reason) => refusal::unavailable(out, reason),
+        }
     }
 }
 
