@@ -1,5 +1,6 @@
-//! The database's file, read page by page and without the database: to check every checksum, to go
-//! on after the first bad one, and to say where it is. Nothing is written, and no repair is needed:
+//! The database's file, read page by page and without the database: by `verify` to check every
+//! checksum, to go on after the first bad one, and to say where it is; by readers of events because it
+//! is faster. Nothing is written, and no repair is needed:
 //! what the last commit left is all there after a crash.
 //!
 //! The format is that of redb 4 (file format 3); docs/internals/on-disk-format.md describes it as
@@ -7,14 +8,15 @@
 //!
 //! # Layout
 //! - this file: the header, and the tables that it leads to
-//! - [`tree`]: the pages of one table
+//! - [`page`]: one page; [`tree`]: all pages of one table, in order
 
+pub(crate) mod page;
 pub(crate) mod tree;
 
 use crate::codec::Reader;
 use esdb_disk::File;
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tree::{Order, Root, Row, Tree};
 use twox_hash::XxHash3_128;
 
@@ -55,7 +57,7 @@ pub(crate) struct PageFile {
     file: Arc<dyn File>,
     length: u64,
     /// Bytes of pages that were read.
-    read: Cell<u64>,
+    read: AtomicU64,
     /// Bytes of a region, and of what stands before its first page.
     region: (u64, u64),
     /// The trees of all tables, and of those that the database keeps for itself.
@@ -90,7 +92,7 @@ impl PageFile {
         Ok(Self {
             file,
             length,
-            read: Cell::new(PAGE),
+            read: AtomicU64::new(PAGE),
             region: (before + u64::from(header.region_pages) * PAGE, before),
             roots,
             in_use: header.flags & IN_USE != 0,
@@ -104,11 +106,11 @@ impl PageFile {
 
     /// Bytes that were read so far.
     pub fn read(&self) -> u64 {
-        self.read.get()
+        self.read.load(Relaxed)
     }
 
     fn count(&self, bytes: usize) {
-        self.read.set(self.read.get() + bytes as u64);
+        self.read.fetch_add(bytes as u64, Relaxed);
     }
 
     /// The tables that were opened by name, and those of the database itself, as far as the pages
@@ -141,7 +143,7 @@ impl PageFile {
     }
 
     /// Offset and length of a page in bytes; `None` if it would not lie within the file.
-    fn place(&self, number: u64) -> Option<(u64, usize)> {
+    pub fn place(&self, number: u64) -> Option<(u64, usize)> {
         let order = number >> 59;
         let (region, index) = (number >> 20 & 0xf_ffff, number & (0xf_ffff >> order));
         let length = PAGE.checked_shl(u32::try_from(order).ok()?)?;

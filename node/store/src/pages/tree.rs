@@ -1,12 +1,11 @@
 //! The pages of one table: a tree whose branches hold the checksums of the pages below them.
 
+use super::page::{BRANCH, Branch, LEAF, Leaf};
 use super::{BadPage, PageFile};
 use crate::codec::Reader;
 use std::cmp;
 use twox_hash::XxHash3_128;
 
-const LEAF: u8 = 1;
-const BRANCH: u8 = 2;
 /// Deeper than any tree that fits a disk.
 const DEEPEST: usize = 48;
 /// What a table's description says of one whose keys have one value each.
@@ -15,8 +14,8 @@ const PLAIN_TABLE: u8 = 3;
 /// Where a tree begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Root {
-    page: u64,
-    checksum: u128,
+    pub page: u64,
+    pub checksum: u128,
     /// Rows of the tree.
     pub length: u64,
 }
@@ -34,10 +33,10 @@ impl Root {
 /// A table.
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
-    pub(super) root: Option<Root>,
+    pub root: Option<Root>,
     /// Bytes of a key and of a value, where they are all as long.
-    pub(super) key_size: Option<usize>,
-    pub(super) value_size: Option<usize>,
+    pub key_size: Option<usize>,
+    pub value_size: Option<usize>,
     /// Number of rows.
     pub length: u64,
 }
@@ -190,18 +189,12 @@ impl Walk<'_> {
 
     /// `None` if the page is not what was written.
     fn leaf(&mut self, page: &[u8], sum: u128, offset: u64, bounds: Bounds<'_>) -> Option<()> {
-        let count = usize::from(u16::from_le_bytes(*page.get(2..)?.first_chunk()?));
-        let mut at = 4;
-        let keys = ends(page, &mut at, count, self.tree.key_size)?;
-        let values = ends(page, &mut at, count, self.tree.value_size)?;
-        let keys_end = keys.end(count.checked_sub(1)?, at)?;
-        let end = values.end(count - 1, keys_end)?;
-        if XxHash3_128::oneshot(page.get(..end)?) != sum {
+        let leaf = Leaf::parse(page, self.tree.key_size, self.tree.value_size)?;
+        if XxHash3_128::oneshot(leaf.covered()?) != sum {
             return None;
         }
-        for nth in 0..count {
-            let key = page.get(keys.start(nth, at)?..keys.end(nth, at)?)?;
-            let value = page.get(values.start(nth, keys_end)?..values.end(nth, keys_end)?)?;
+        for nth in 0..leaf.count {
+            let (key, value) = (leaf.key(nth)?, leaf.value(nth)?);
             self.check_order(key, offset, bounds);
             (self.row)(Row {
                 page: offset,
@@ -209,7 +202,7 @@ impl Walk<'_> {
                 value,
             });
         }
-        self.rows += count as u64;
+        self.rows += leaf.count as u64;
         Some(())
     }
 
@@ -232,64 +225,20 @@ impl Walk<'_> {
 
     /// `None` if the page is not what was written.
     fn branch(&mut self, page: &[u8], sum: u128, bounds: Bounds<'_>, depth: usize) -> Option<()> {
-        let count = usize::from(u16::from_le_bytes(*page.get(2..)?.first_chunk()?));
-        let mut reader = Reader(page.get(8..)?);
-        let sums = reader.bytes(16 * (count + 1))?.chunks_exact(16);
-        let pages = reader.bytes(8 * (count + 1))?.chunks_exact(8);
-        let mut at = 8 + 24 * (count + 1);
-        let keys = ends(page, &mut at, count, self.tree.key_size)?;
-        let end = keys.end(count.checked_sub(1)?, at)?;
-        if XxHash3_128::oneshot(page.get(..end)?) != sum {
+        let branch = Branch::parse(page, self.tree.key_size)?;
+        if XxHash3_128::oneshot(branch.covered()?) != sum {
             return None;
         }
         let mut above = bounds.0;
-        for (nth, (sum, number)) in sums.zip(pages).enumerate() {
-            let upto = match nth < count {
-                true => Some(page.get(keys.start(nth, at)?..keys.end(nth, at)?)?),
+        for nth in 0..=branch.count {
+            let upto = match nth < branch.count {
+                true => Some(branch.key(nth)?),
                 false => bounds.1,
             };
-            let sum = u128::from_le_bytes(sum.try_into().ok()?);
-            let number = u64::from_le_bytes(number.try_into().ok()?);
+            let (number, sum) = (branch.below(nth)?, branch.checksum(nth)?);
             self.page(number, sum, (above, upto), depth - 1);
             above = upto;
         }
         Some(())
-    }
-}
-
-/// Where the keys or values of a page end: given one by one, or all as long.
-enum Ends<'a> {
-    Given(&'a [u8]),
-    Every(usize),
-}
-
-/// Reads the ends of `count` keys or values at `at`, and moves it behind them.
-fn ends<'a>(page: &'a [u8], at: &mut usize, count: usize, size: Option<usize>) -> Option<Ends<'a>> {
-    match size {
-        Some(size) => Some(Ends::Every(size)),
-        None => {
-            let given = page.get(*at..*at + 4 * count)?;
-            *at += 4 * count;
-            Some(Ends::Given(given))
-        }
-    }
-}
-
-impl Ends<'_> {
-    fn end(&self, nth: usize, section: usize) -> Option<usize> {
-        match self {
-            Ends::Given(ends) => {
-                let end = ends.get(4 * nth..)?.first_chunk()?;
-                usize::try_from(u32::from_le_bytes(*end)).ok()
-            }
-            Ends::Every(size) => size.checked_mul(nth + 1)?.checked_add(section),
-        }
-    }
-
-    fn start(&self, nth: usize, section: usize) -> Option<usize> {
-        match nth.checked_sub(1) {
-            Some(before) => self.end(before, section),
-            None => Some(section),
-        }
     }
 }
