@@ -1,13 +1,12 @@
 //! One budget for the caches of all stores: half of it for pages of their databases, half for what
 //! appends look up, retry windows and stream heads. docs/internals/decisions.md has the figures.
 
-/// A database's page cache: below the least, checkpoints suffer; above the most, nothing is gained,
-/// since the system's page cache stands behind it.
-const PAGES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
+/// A database's page cache: below the least, checkpoints suffer.
+const LEAST_PAGES: usize = 64 << 10;
 
 /// Bytes of the page cache of a store that is opened as one of `stores`. It stays as it is.
 pub fn pages(budget: usize, stores: usize) -> usize {
-    (budget / 2 / stores.max(1)).clamp(*PAGES.start(), *PAGES.end())
+    (budget / 2 / stores.max(1)).max(LEAST_PAGES)
 }
 
 /// Bytes for what appends look up, of each of `stores`. Changes with their number.

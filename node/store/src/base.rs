@@ -11,7 +11,6 @@ use crate::guard::guard;
 use crate::meta::State;
 use crate::published::Frozen;
 use crate::{Options, StoreError, checkpoint};
-use redb::ReadableDatabase;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,5 +138,5 @@ impl Base {
 }
 
 fn read(database: &open::Handle) -> Result<Arc<Disk>, StoreError> {
-    guard(|| Ok(Arc::new(Disk::begin(&database.get()?.begin_read()?)?)))
+    guard(|| Ok(Arc::new(database.read()?)))
 }

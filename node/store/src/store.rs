@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Options {
     /// Bytes in memory from which on a checkpoint is wanted. Default 64 MiB.
     pub memtable_bytes: usize,
-    /// Bytes of the database's page cache, for as long as the store is open; half as much again may be
-    /// taken by retry windows, until [`Store::set_window_bytes`] says otherwise. Default 64 MiB.
+    /// Bytes of the database's pages that are kept, for as long as the store is open; half as much again may
+    /// be taken by retry windows, until [`Store::set_window_bytes`] says otherwise. Default 64 MiB.
     pub cache_bytes: usize,
     /// The UUID of a store that is created, and the one that a store that is there must have. Default
     /// none: random, and any.

@@ -17,7 +17,8 @@ const BLOCKS: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("bloc
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
-/// 300 events of two streams, in three runs each, and six records.
+/// 300 events of two streams, in three runs each, and six records; and one event that was deleted, so
+/// that ranks are no positions.
 fn filled() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
@@ -28,6 +29,11 @@ fn filled() -> tempfile::TempDir {
         let mut builder = esdb_store::batch::Builder::new(n);
         builder.push(&append(name, Expected::Any, &events));
         builder.push(&records(&[put(1, &format!("key-{n}"), "a value")]));
+        if n == 5 {
+            let event = Event::new("gone", "other", "data", &[]);
+            builder.push(&append("gone", Expected::Any, &[event]));
+            builder.push(&support::delete("gone"));
+        }
         let at = esdb_store::LogPosition {
             term: 1,
             node: 1,
@@ -233,7 +239,8 @@ fn a_row_of_positions_that_is_missing() {
         rewrite(dir.path(), POSTINGS, |at, value| {
             (at != nth).then_some(value)
         });
-        let view = open(dir.path()).view();
+        let store = open(dir.path());
+        let view = store.view();
         let thing = support::binary(b"thing");
         let mut seen = 0;
         let types = view.read_by_types(&[&thing], 2_000, &mut |_| seen += 1);

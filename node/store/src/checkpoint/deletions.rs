@@ -108,11 +108,12 @@ impl Writer<'_> {
     fn find_terms(&mut self, disk: &Disk, events: &[(u64, u64)]) -> Result<Positions, StoreError> {
         let mut found = Positions::new();
         let mut unreadable = Vec::new();
+        let mut reader = disk.events.reader();
         for position in events
             .iter()
             .flat_map(|(first, count)| *first..first + count)
         {
-            let read = disk.event(position, |row, _| {
+            let read = Disk::event(&mut reader, position, |row, _| {
                 let Some(body) = crate::body::Body::parse(row.raw) else {
                     return;
                 };

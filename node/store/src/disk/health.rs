@@ -13,9 +13,14 @@ pub(crate) struct Health {
 impl Health {
     /// Notes an error: the database refuses everything from then on.
     pub fn note(&self, error: String) {
+        self.tell(error);
+        self.failed.store(true, SeqCst);
+    }
+
+    /// Notes an error that the database did not meet.
+    pub fn tell(&self, error: String) {
         tracing::error!(error, "the database's file failed");
         *self.last.lock() = Some(error);
-        self.failed.store(true, SeqCst);
     }
 
     /// The database was opened again, or is about to be.

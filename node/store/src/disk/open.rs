@@ -2,6 +2,7 @@
 
 use super::backend::Backend;
 use super::health::Health;
+use super::{Disk, Source};
 use crate::guard::guard;
 use crate::meta::{self, HEADER, STATE, State};
 use crate::tables::{BLOCKS, EVENTS, IN_META, META, POSTINGS, RECORDS, RUNS, STREAMS};
@@ -23,21 +24,35 @@ const UNFINISHED: &str = "state.new";
 
 /// An open database. Closing it reads and writes pages of its own.
 #[derive(Debug)]
-pub(crate) struct Handle(Option<Database>);
+pub(crate) struct Handle {
+    database: Option<Database>,
+    source: Arc<Source>,
+}
 
 impl Handle {
+    fn new(database: Database, source: Source) -> Self {
+        let (database, source) = (Some(database), Arc::new(source));
+        Self { database, source }
+    }
+
     /// The database.
     pub fn get(&self) -> Result<&Database, StoreError> {
-        self.0
+        self.database
             .as_ref()
             .ok_or_else(|| StoreError::DamagedPage("it was closed".to_owned()))
     }
 }
 
 impl Handle {
+    /// What its last transaction left.
+    pub fn read(&self) -> Result<Disk, StoreError> {
+        Disk::begin(&self.get()?.begin_read()?, &self.source)
+    }
+
     /// Closes the database.
     pub fn close(&mut self) {
-        let database = self.0.take();
+        self.source.close();
+        let database = self.database.take();
         let closed = guard(|| {
             drop(database);
             Ok(())
@@ -75,8 +90,14 @@ pub(crate) fn open(
 
 fn builder(options: Options) -> Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(options.cache_bytes);
+    builder.set_cache_size(options.cache_bytes - for_events(options));
     builder
+}
+
+/// Bytes of the cache for the pages that lead to events: the database's own has half of the cache, but
+/// no more than it has a use for, since the system's page cache stands behind it.
+fn for_events(options: Options) -> usize {
+    options.cache_bytes - (options.cache_bytes / 2).min(1 << 20)
 }
 
 /// As [`open`], for a database that must be there.
@@ -101,6 +122,7 @@ pub(crate) fn open_existing(
     if file.is_empty().map_err(in_dir)? {
         return Err(format("it is empty".to_owned()));
     }
+    let source = Source::new(file.clone(), &path, health, for_events(options));
     let opened = builder(options).create_with_backend(Backend::new(file, &path, health));
     let database = opened.map_err(|error| match error {
         DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
@@ -136,7 +158,7 @@ pub(crate) fn open_existing(
     if header.outdated {
         upgrade(&database, header.uuid)?;
     }
-    Ok((Handle(Some(database)), header.uuid))
+    Ok((Handle::new(database, source), header.uuid))
 }
 
 /// Makes a database without records one that has none yet. From here on the version that wrote it
@@ -178,6 +200,7 @@ fn begin(
     }
     let file = files.create(&unfinished).map_err(in_dir)?;
     let path = dir.join(FILE);
+    let source = Source::new(file.clone(), &path, health, for_events(options));
     let backend = Backend::unfinished(file, &path, health);
     let uuid = options.uuid.unwrap_or_else(random_uuid);
     let database = builder(options).create_with_backend(backend.clone())?;
@@ -186,7 +209,7 @@ fn begin(
     files.rename(&unfinished, &path).map_err(in_dir)?;
     // The file's name must be as durable as what is in it.
     files.sync_dir(dir).map_err(in_dir)?;
-    Ok((Handle(Some(database)), uuid))
+    Ok((Handle::new(database, source), uuid))
 }
 
 /// Writes header, state and empty tables.

@@ -101,12 +101,11 @@ impl Disk {
     ) -> Result<usize, StoreError> {
         let (start, mut skip) = self.locate(rank, dead_runs)?;
         let (mut next, mut seen) = (start, 0);
-        for row in self.events.range(start..)? {
-            let (key, value) = row?;
-            let position = key.value();
+        let mut events = self.events.reader();
+        while let Some((position, value)) = events.at_or_after(next)? {
             self.check_hole(next, position)?;
             next = position + 1;
-            let (row, body) = EventRow::open(position, value.value())?;
+            let (row, body) = EventRow::open(position, value)?;
             if dead.contains(&row.number) {
                 continue;
             }
@@ -133,12 +132,11 @@ impl Disk {
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
         let (mut next, mut seen) = (position, 0);
-        for row in self.events.range(position..)? {
-            let (key, value) = row?;
-            let position = key.value();
+        let mut events = self.events.reader();
+        while let Some((position, value)) = events.at_or_after(next)? {
             self.check_hole(next, position)?;
             next = position + 1;
-            let (row, body) = EventRow::open(position, value.value())?;
+            let (row, body) = EventRow::open(position, value)?;
             if dead.contains(&row.number) {
                 continue;
             }
@@ -161,10 +159,13 @@ impl Disk {
         let (first, last) = (block_of(1, from), block_of(1, end - 1));
         for block in [first, last] {
             let from = block * FAN_OUT;
-            let held = self
-                .events
-                .range(from..from.saturating_add(FAN_OUT))?
-                .count() as u64;
+            let (mut held, mut next) = (0, from);
+            let mut events = self.events.reader();
+            while let Some((position, _)) = events.at_or_after(next)?
+                && position - from < FAN_OUT
+            {
+                (held, next) = (held + 1, position + 1);
+            }
             let value = self.blocks.get((1, block))?;
             let counted = value
                 .map(|value| open_block(1, block, value.value()))

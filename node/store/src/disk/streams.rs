@@ -1,6 +1,6 @@
 //! Streams on disk: their heads, their runs, and the events to which these lead.
 
-use super::{Disk, Visit};
+use super::{Disk, Reader, Visit};
 use crate::tables::{EventRow, Head, IN_EVENTS, IN_RUNS, IN_STREAMS, RunRow, pair_key};
 use crate::{Direction, StoreError};
 use redb::ReadableTable;
@@ -108,56 +108,40 @@ impl Disk {
         direction: Direction,
         visit: Visit<'_>,
     ) -> Result<(), StoreError> {
+        let mut events = self.events.reader();
         self.runs(number, versions.clone(), direction, |run| {
             let from = versions.start.max(run.first_version);
             let end = versions.end.min(run.end_version());
             let place = |version| run.first_position + (version - run.first_version);
-            self.read_run(number, from, place(from)..place(end), direction, visit)?;
+            let run = (number, from, place(from)..place(end));
+            read_run(&mut events, run, direction, visit)?;
             Ok(true)
         })
     }
+}
 
-    /// Visits the events at these positions, of which the first has this version.
-    fn read_run(
-        &self,
-        number: u64,
-        version: u64,
-        positions: Range<u64>,
-        direction: Direction,
-        visit: Visit<'_>,
-    ) -> Result<(), StoreError> {
-        let mut show = |position: u64, value: &[u8]| {
-            let (row, body) = EventRow::open(position, value)?;
-            let expected = version + (position - positions.start);
-            if (row.number, row.version) != (number, expected) {
-                let key = position.to_be_bytes();
-                return Err(IN_EVENTS.damaged(&key, "it is not the event its run names"));
-            }
-            visit(body.recorded(row.name, row.version, position, row.epoch_us));
-            Ok(())
+/// Visits the events of a stream's number, from a version on, at these positions.
+fn read_run(
+    events: &mut Reader<'_>,
+    (number, version, positions): (u64, u64, Range<u64>),
+    direction: Direction,
+    visit: Visit<'_>,
+) -> Result<(), StoreError> {
+    let damaged = |position: u64, what| IN_EVENTS.damaged(&position.to_be_bytes(), what);
+    for at in 0..positions.end - positions.start {
+        let position = match direction {
+            Direction::Forward => positions.start + at,
+            Direction::Backward => positions.end - 1 - at,
         };
-        let gap = |position: u64| IN_EVENTS.damaged(&position.to_be_bytes(), "an event is missing");
-        if positions.end - positions.start == 1 {
-            let value = self.events.get(positions.start)?;
-            return show(
-                positions.start,
-                value.ok_or_else(|| gap(positions.start))?.value(),
-            );
+        let Some(value) = events.at(position)? else {
+            return Err(damaged(position, "an event is missing"));
+        };
+        let (row, body) = EventRow::open(position, value)?;
+        let expected = version + (position - positions.start);
+        if (row.number, row.version) != (number, expected) {
+            return Err(damaged(position, "it is not the event its run names"));
         }
-        let mut rows = self.events.range(positions.clone())?;
-        for at in 0..positions.end - positions.start {
-            let (expected, row) = match direction {
-                Direction::Forward => (positions.start + at, rows.next()),
-                Direction::Backward => (positions.end - 1 - at, rows.next_back()),
-            };
-            let Some((key, value)) = row.transpose()? else {
-                return Err(gap(expected));
-            };
-            if key.value() != expected {
-                return Err(gap(expected));
-            }
-            show(expected, value.value())?;
-        }
-        Ok(())
+        visit(body.recorded(row.name, row.version, position, row.epoch_us));
     }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Events by type or tag: the positions of each term merged, each event read once.
 
 use super::View;
-use crate::disk::Visit;
+use crate::disk::{Disk, Reader, Visit};
 use crate::postings::{TermKind, term_key};
 use crate::{StoreError, run::Run};
 use std::cmp::Reverse;
@@ -110,6 +110,7 @@ impl View {
         limit: usize,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
+        let mut events = self.published.disk.events.reader();
         let mut heads = BinaryHeap::new();
         for (at, cursor) in cursors.iter_mut().enumerate() {
             heads.extend(cursor.seek(from)?.map(|position| Reverse((position, at))));
@@ -120,7 +121,7 @@ impl View {
                 break;
             };
             if done != Some(position) {
-                seen += usize::from(self.show(position, visit)?);
+                seen += usize::from(self.show(&mut events, position, visit)?);
                 done = Some(position);
             }
             if let Some(cursor) = cursors.get_mut(at) {
@@ -143,6 +144,7 @@ impl View {
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
         let mut cursors = self.cursors(TermKind::Tag, tags);
+        let mut events = self.published.disk.events.reader();
         let (mut candidate, mut agreed, mut seen) = (0, 0, 0);
         while seen < limit {
             for cursor in &mut cursors {
@@ -156,7 +158,7 @@ impl View {
                 }
             }
             if agreed == tags.len() {
-                seen += usize::from(self.show(candidate, visit)?);
+                seen += usize::from(self.show(&mut events, candidate, visit)?);
                 (candidate, agreed) = (candidate + 1, 0);
             }
         }
@@ -164,11 +166,16 @@ impl View {
     }
 
     /// Visits the event at this position, unless its stream has been deleted.
-    fn show(&self, position: u64, visit: Visit<'_>) -> Result<bool, StoreError> {
+    fn show(
+        &self,
+        events: &mut Reader<'_>,
+        position: u64,
+        visit: Visit<'_>,
+    ) -> Result<bool, StoreError> {
         let dead = &self.dead().numbers;
         let disk = &self.published.disk;
         if position < disk.state.next_position {
-            return disk.event(position, |row, event| {
+            return Disk::event(events, position, |row, event| {
                 let alive = !dead.contains(&row.number);
                 if alive {
                     visit(event);
