@@ -99,7 +99,12 @@ impl Disk {
         dead_runs: &DeadRuns,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
-        let (start, mut skip) = self.locate(rank, dead_runs)?;
+        // As long as nothing was deleted, an event's rank is its position.
+        let whole = self.state.events == self.state.next_position && dead.is_empty();
+        let (start, mut skip) = match whole {
+            true => (rank, 0),
+            false => self.locate(rank, dead_runs)?,
+        };
         let (mut next, mut seen) = (start, 0);
         let mut events = self.events.reader();
         while let Some((position, value)) = events.at_or_after(next)? {
