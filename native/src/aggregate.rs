@@ -8,20 +8,11 @@ use crate::event::Event;
 use crate::intern::Keys;
 use crate::number::Number;
 use crate::predicate::comparing_cost;
-use crate::raw::Fields;
+use crate::raw::{Fields, Terms};
 use crate::term::{bytes, each, pair};
 use rustler::{Encoder, Env, Term};
 
 rustler::atoms! { sum, overwrite, total_events, events_with_data, unique_fields }
-
-/// What a key holds.
-#[derive(Clone, Copy)]
-enum Slot<'a> {
-    /// Any value.
-    Plain(Term<'a>),
-    /// `{sum, N}`, where N came from an event.
-    Sum(Number),
-}
 
 /// A value with its tag.
 enum Tagged<'a> {
@@ -40,23 +31,28 @@ fn tagged<'a>(value: Term<'a>) -> Tagged<'a> {
     }
 }
 
-/// The map while it is being folded.
+/// The map while it is being folded: what each key holds, by the number of the key.
 struct State<'a> {
     keys: Keys<'a>,
-    slots: Vec<Slot<'a>>,
+    /// `{sum, N}`, where N came from an event; `None` where there is any other value.
+    sums: Vec<Option<Number>>,
+    /// The other values.
+    values: Terms<'a>,
 }
 
 impl<'a> State<'a> {
     /// Starts from `initial`.
     fn new(initial: Term<'a>, budget: &mut Budget) -> Result<Self, Stop> {
         let mut state = State {
-            keys: Keys::new(),
-            slots: Vec::new(),
+            keys: Keys::new(initial.get_env()),
+            sums: Vec::with_capacity(32),
+            values: Terms::new(initial.get_env()),
         };
         for (key, value) in Fields::of(initial).ok_or(Stop::Twin)? {
             budget.spend(40)?;
             state.keys.number(key, budget)?;
-            state.slots.push(Slot::Plain(value));
+            state.sums.push(None);
+            state.values.push(value);
         }
         Ok(state)
     }
@@ -66,34 +62,36 @@ impl<'a> State<'a> {
     fn apply(&mut self, key: Term<'a>, value: Term<'a>, budget: &mut Budget) -> Result<(), Stop> {
         budget.spend(25)?;
         let (number, new) = self.keys.number(key, budget)?;
-        let slot = match tagged(value) {
+        if new {
+            self.sums.push(Some(Number::Int(0)));
+            self.values.push(value);
+        }
+        let number = number as usize;
+        let (sum, value) = match tagged(value) {
             Tagged::Sum(inner) => match Number::read(inner)? {
-                Some(amount) => {
-                    let current = if new {
-                        Number::Int(0)
-                    } else {
-                        self.current(number)?
-                    };
-                    Slot::Sum(current.plus(amount)?)
-                }
-                None => Slot::Plain(value),
+                Some(amount) => (Some(self.current(number)?.plus(amount)?), None),
+                None => (None, Some(value)),
             },
-            Tagged::Overwrite(inner) => Slot::Plain(inner),
-            Tagged::Plain => Slot::Plain(value),
+            Tagged::Overwrite(inner) => (None, Some(inner)),
+            Tagged::Plain => (None, Some(value)),
         };
-        match self.slots.get_mut(number as usize) {
-            Some(place) => *place = slot,
-            None => self.slots.push(slot),
+        if let Some(place) = self.sums.get_mut(number) {
+            *place = sum;
+        }
+        if let Some(value) = value {
+            self.values.set(number, value);
         }
         Ok(())
     }
 
     /// The number that a sum goes on from: 0 where there is none.
-    fn current(&self, number: u32) -> Result<Number, Stop> {
-        let value = match self.slots.get(number as usize) {
-            Some(Slot::Sum(current)) => return Ok(*current),
-            Some(Slot::Plain(value)) => *value,
-            None => return Ok(Number::Int(0)),
+    #[inline]
+    fn current(&self, number: usize) -> Result<Number, Stop> {
+        if let Some(Some(sum)) = self.sums.get(number) {
+            return Ok(*sum);
+        }
+        let Some(value) = self.values.get(number) else {
+            return Ok(Number::Int(0));
         };
         let inner = match tagged(value) {
             Tagged::Sum(inner) => inner,
@@ -103,19 +101,17 @@ impl<'a> State<'a> {
     }
 
     /// The map, with its tags or without.
-    fn finish(self, env: Env<'a>, finalize: bool) -> Run<'a> {
-        let keys: Vec<Term<'a>> = self.keys.terms().collect();
-        let values: Vec<Term<'a>> = self
-            .slots
-            .into_iter()
-            .map(|slot| match slot {
-                Slot::Sum(number) if finalize => number.term(env),
-                Slot::Sum(number) => (sum(), number.term(env)).encode(env),
-                Slot::Plain(value) if finalize => untagged(value),
-                Slot::Plain(value) => value,
-            })
-            .collect();
-        Term::map_from_term_arrays(env, &keys, &values).map_err(|_| Stop::Twin)
+    fn finish(mut self, env: Env<'a>, finalize: bool) -> Run<'a> {
+        for (number, total) in self.sums.into_iter().enumerate() {
+            let value = match (total, self.values.get(number)) {
+                (Some(amount), _) if finalize => amount.term(env),
+                (Some(amount), _) => (sum(), amount.term(env)).encode(env),
+                (None, Some(value)) if finalize => untagged(value),
+                (None, _) => continue,
+            };
+            self.values.set(number, value);
+        }
+        self.keys.terms().map(&self.values)
     }
 }
 
@@ -167,14 +163,14 @@ pub fn merge_tagged_batch<'a>(
 pub fn finalize<'a>(env: Env<'a>, budget: &mut Budget, map: Term<'a>) -> Run<'a> {
     let size = map.map_size().map_err(|_| Stop::Twin)?;
     budget.spend(size.saturating_mul(100))?;
-    let (mut keys, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
+    let (mut keys, mut values) = (Terms::new(env), Terms::new(env));
     for (key, value) in Fields::of(map).ok_or(Stop::Twin)? {
         // The emulator hashes the keys of the new map.
         budget.spend(bytes(key).map_or(0, <[u8]>::len))?;
         keys.push(key);
         values.push(untagged(value));
     }
-    Term::map_from_term_arrays(env, &keys, &values).map_err(|_| Stop::Twin)
+    keys.map(&values)
 }
 
 /// Estimated nanoseconds to look up a field name, an atom or a binary: maps hash it each time.
@@ -237,7 +233,7 @@ pub fn count_where<'a>(
 
 /// `aggregation_stats(Events)`.
 pub fn aggregation_stats<'a>(env: Env<'a>, budget: &mut Budget, events: Term<'a>) -> Run<'a> {
-    let (mut total, mut with_data, mut keys) = (0u64, 0u64, Keys::new());
+    let (mut total, mut with_data, mut keys) = (0u64, 0u64, Keys::new(env));
     each(events, budget, 40, |event, budget| {
         total += 1;
         let Some(data) = Event::read(event)?.data() else {

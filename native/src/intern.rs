@@ -214,19 +214,20 @@ fn word(term: Term<'_>) -> usize {
 ///
 /// The fields of one event follow those of the one before it: a small cache over the term words answers for atoms
 /// and for shared terms without hashing.
-#[derive(Debug)]
 pub struct Keys<'a> {
     table: Table,
-    entries: Vec<(u64, Term<'a>)>,
+    hashes: Vec<u64>,
+    terms: Terms<'a>,
     recent: [(usize, u32); 64],
 }
 
 impl<'a> Keys<'a> {
     /// An empty one.
-    pub fn new() -> Self {
+    pub fn new(env: Env<'a>) -> Self {
         Keys {
             table: Table::with_capacity(16),
-            entries: Vec::new(),
+            hashes: Vec::with_capacity(64),
+            terms: Terms::new(env),
             recent: [(0, EMPTY); 64],
         }
     }
@@ -267,37 +268,33 @@ impl<'a> Keys<'a> {
                 key.hash_internal(salt).wrapping_mul(0x9E37_79B9_7F4A_7C15)
             }
         };
-        let entries = &self.entries;
-        let same = |index: u32| {
-            entries
-                .get(index as usize)
-                .is_some_and(|entry| entry.1 == key)
+        let terms = &self.terms;
+        let same = |index: u32| terms.get(index as usize).is_some_and(|term| term == key);
+        let place = match self.table.find(hash, same) {
+            Ok(number) => return Ok((number, false)),
+            Err(place) => place,
         };
-        match self.table.find(hash, same) {
-            Ok(number) => Ok((number, false)),
-            Err(place) => {
-                let number = u32::try_from(entries.len())
-                    .ok()
-                    .filter(|number| *number < EMPTY);
-                let number = number.ok_or(Stop::Twin)?;
-                budget.spend(100)?;
-                self.entries.push((hash, key));
-                let entries = &self.entries;
-                self.table.insert(place, hash, number, |index| {
-                    entries.get(index as usize).map_or(0, |entry| entry.0)
-                });
-                Ok((number, true))
-            }
-        }
+        let number = u32::try_from(self.hashes.len())
+            .ok()
+            .filter(|number| *number < EMPTY);
+        let number = number.ok_or(Stop::Twin)?;
+        budget.spend(100)?;
+        self.hashes.push(hash);
+        self.terms.push(key);
+        let hashes = &self.hashes;
+        self.table.insert(place, hash, number, |index| {
+            hashes.get(index as usize).copied().unwrap_or(0)
+        });
+        Ok((number, true))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.hashes.len()
     }
 
     /// All keys, in the order of their numbers.
-    pub fn terms(&self) -> impl Iterator<Item = Term<'a>> {
-        self.entries.iter().map(|entry| entry.1)
+    pub fn terms(&self) -> &Terms<'a> {
+        &self.terms
     }
 }

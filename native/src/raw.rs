@@ -15,9 +15,9 @@ use rustler::codegen_runtime::{ErlNifEnv, ErlNifTerm, c_int, c_void};
 use rustler::sys::{
     ErlNifMapIterator, ErlNifMapIteratorEntry, ErlNifResourceFlags, ErlNifResourceType,
     ErlNifResourceTypeInit, enif_alloc_resource, enif_get_list_cell, enif_get_resource,
-    enif_get_tuple, enif_init_resource_type, enif_make_list_from_array, enif_make_resource,
-    enif_map_iterator_create, enif_map_iterator_destroy, enif_map_iterator_get_pair,
-    enif_map_iterator_next, enif_priv_data, enif_release_resource,
+    enif_get_tuple, enif_init_resource_type, enif_make_list_from_array, enif_make_map_from_arrays,
+    enif_make_resource, enif_map_iterator_create, enif_map_iterator_destroy,
+    enif_map_iterator_get_pair, enif_map_iterator_next, enif_priv_data, enif_release_resource,
 };
 use rustler::{Env, Term};
 use std::ffi::CStr;
@@ -102,6 +102,36 @@ impl<'a> Terms<'a> {
         // SAFETY: the word is that of a term with the lifetime of this environment.
         let term = |word: &ErlNifTerm| unsafe { Term::new(self.env, *word) };
         self.words.get(index).map(term)
+    }
+
+    /// Puts `term` in place of the one at `index`.
+    #[inline]
+    pub fn set(&mut self, index: usize, term: Term<'a>) {
+        if let Some(word) = self.words.get_mut(index) {
+            *word = term.as_c_arg();
+        }
+    }
+
+    /// The map from each of them to the one of `values` at its place.
+    ///
+    /// # Errors
+    /// [`Stop::Twin`] when there are more or fewer values, or two keys are the same.
+    pub fn map(&self, values: &Terms<'a>) -> Run<'a> {
+        let (env, keys, values) = (self.env, &self.words, &values.words);
+        if keys.len() != values.len() {
+            return Err(Stop::Twin);
+        }
+        let mut map = MaybeUninit::uninit();
+        let (count, place) = (keys.len(), map.as_mut_ptr());
+        // SAFETY: so many words are in both arrays, and all are terms of this environment. The map is written when there
+        // is one.
+        unsafe {
+            let arrays = (keys.as_ptr(), values.as_ptr());
+            match enif_make_map_from_arrays(env.as_c_arg(), arrays.0, arrays.1, count, place) {
+                0 => Err(Stop::Twin),
+                _ => Ok(Term::new(env, map.assume_init())),
+            }
+        }
     }
 
     /// The list of them.
