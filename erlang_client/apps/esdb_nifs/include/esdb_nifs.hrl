@@ -37,10 +37,11 @@
 
 %% Lists of at least so many elements. Below, the twin is done before a call of the library has begun; the sizes are
 %% those at which `make bench-nifs` shows the library ahead.
+-define(AT_LEAST_1, [_ | _]).
+-define(AT_LEAST_2, [_, _ | _]).
 -define(AT_LEAST_4, [_, _, _, _ | _]).
--define(AT_LEAST_8, [_, _, _, _, _, _, _, _ | _]).
--define(AT_LEAST_16, [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _ | _]).
--define(AT_LEAST_32, [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _ | _]).
+-define(AT_LEAST_6, [_, _, _, _, _, _ | _]).
+-define(AT_LEAST_12, [_, _, _, _, _, _, _, _, _, _, _, _ | _]).
 -define(AT_LEAST_64, [
     _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _,
     _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _ | _

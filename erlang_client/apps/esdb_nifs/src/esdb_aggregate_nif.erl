@@ -35,7 +35,7 @@ aggregate_events(Events, State) -> aggregate_events(Events, State, false).
 
 %% In order, from the initial state; with Finalize the tags are taken off at the end.
 -spec aggregate_events([event()], map(), boolean()) -> map().
-aggregate_events(?AT_LEAST_32 = Events, State, Finalize) ->
+aggregate_events(?AT_LEAST_2 = Events, State, Finalize) ->
     ?NATIVE(
         esdb_nifs_lib:aggregate_events(Events, State, Finalize),
         esdb_nifs_lib:aggregate_events_dirty(Events, State, Finalize),
@@ -138,12 +138,12 @@ merge_tagged_batch(Pairs) -> merge_tagged_batch(Pairs, #{}).
 %% Pairs of key and value applied in order to a state; tags are kept.
 -spec merge_tagged_batch([{term(), term()}], map()) -> map().
 %% What an ordinary scheduler would give up is not begun on one: the twin is too near to lose a part of the work.
-merge_tagged_batch(?AT_LEAST_64 = Pairs, State) when length(Pairs) > 12000 ->
+merge_tagged_batch(?AT_LEAST_12 = Pairs, State) when length(Pairs) > 12000 ->
     case esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State) of
         twin -> erlang_merge_tagged_batch(Pairs, State);
         Result -> Result
     end;
-merge_tagged_batch(?AT_LEAST_64 = Pairs, State) ->
+merge_tagged_batch(?AT_LEAST_12 = Pairs, State) ->
     ?NATIVE(
         esdb_nifs_lib:merge_tagged_batch(Pairs, State),
         esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State),
@@ -175,30 +175,26 @@ erlang_merge_tagged_batch(_, _) ->
 
 %% The map without tags: N for {sum, N}, V for {overwrite, V}.
 -spec finalize(map()) -> map().
-finalize(Map) when map_size(Map) > 32, map_size(Map) =< 2000 ->
-    ?NATIVE(esdb_nifs_lib:finalize(Map), esdb_nifs_lib:finalize_dirty(Map), erlang_finalize(Map));
-%% A map of up to 32 keys is one array for the emulator, and a large one it rebuilds as fast as the library.
+%% A map of few keys is done before a call has begun, and a very large one the emulator rebuilds almost as fast. Both are treated
+%% here, not by a call of the twin, which would be felt with one key.
+finalize(Map) when map_size(Map) < 6; map_size(Map) > 4000 ->
+    maps:map(fun untagged/2, Map);
 finalize(Map) ->
-    erlang_finalize(Map).
+    ?NATIVE(esdb_nifs_lib:finalize(Map), esdb_nifs_lib:finalize_dirty(Map), erlang_finalize(Map)).
 
 nif_finalize(Map) ->
     ?NIF(esdb_nifs_lib:finalize(Map), esdb_nifs_lib:finalize_dirty(Map), erlang_finalize(Map)).
 
-erlang_finalize(Map) when is_map(Map) ->
-    maps:map(
-        fun
-            (_, {sum, Value}) -> Value;
-            (_, {overwrite, Value}) -> Value;
-            (_, Value) -> Value
-        end,
-        Map
-    );
-erlang_finalize(_) ->
-    error(badarg).
+erlang_finalize(Map) when is_map(Map) -> maps:map(fun untagged/2, Map);
+erlang_finalize(_) -> error(badarg).
+
+untagged(_, {sum, Value}) -> Value;
+untagged(_, {overwrite, Value}) -> Value;
+untagged(_, Value) -> Value.
 
 %% total_events, events_with_data (those with at least one field), unique_fields.
 -spec aggregation_stats([event()]) -> #{atom() => non_neg_integer()}.
-aggregation_stats(?AT_LEAST_8 = Events) ->
+aggregation_stats(?AT_LEAST_2 = Events) ->
     ?NATIVE(
         esdb_nifs_lib:aggregation_stats(Events),
         esdb_nifs_lib:aggregation_stats_dirty(Events),

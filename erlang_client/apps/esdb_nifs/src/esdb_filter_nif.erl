@@ -167,7 +167,7 @@ erlang_filter_by_regex(_, _) ->
 
 %% The items that begin so.
 -spec filter_by_prefix([binary()], binary()) -> [binary()].
-filter_by_prefix(?AT_LEAST_4 = Items, Prefix) ->
+filter_by_prefix(?AT_LEAST_1 = Items, Prefix) ->
     ?NATIVE(
         esdb_nifs_lib:filter_by_prefix(Items, Prefix), esdb_nifs_lib:filter_by_prefix_dirty(Items, Prefix),
         erlang_filter_by_prefix(Items, Prefix)
@@ -188,7 +188,7 @@ erlang_filter_by_prefix(_, _) ->
 
 %% The items that end so.
 -spec filter_by_suffix([binary()], binary()) -> [binary()].
-filter_by_suffix(?AT_LEAST_4 = Items, Suffix) ->
+filter_by_suffix(?AT_LEAST_1 = Items, Suffix) ->
     ?NATIVE(
         esdb_nifs_lib:filter_by_suffix(Items, Suffix), esdb_nifs_lib:filter_by_suffix_dirty(Items, Suffix),
         erlang_filter_by_suffix(Items, Suffix)

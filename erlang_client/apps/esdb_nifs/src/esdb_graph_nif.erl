@@ -37,7 +37,7 @@ is_nif_loaded() -> esdb_nifs_lib:loaded().
 
 %% The edges of events with their causes; a cause that is not among the events gives none.
 -spec build_edges([{id(), id() | undefined}]) -> [edge()].
-build_edges(?AT_LEAST_8 = Events) ->
+build_edges(?AT_LEAST_6 = Events) ->
     ?NATIVE(esdb_nifs_lib:build_edges(Events), esdb_nifs_lib:build_edges_dirty(Events), erlang_build_edges(Events));
 build_edges(Events) ->
     erlang_build_edges(Events).
@@ -49,7 +49,7 @@ erlang_build_edges(Events) -> esdb_graph:build_edges(Events).
 
 %% The listed nodes that no edge enters.
 -spec find_roots([id()], [edge()]) -> [id()].
-find_roots(Nodes, ?AT_LEAST_16 = Edges) ->
+find_roots(Nodes, ?AT_LEAST_4 = Edges) ->
     ?NATIVE(
         esdb_nifs_lib:find_roots(Nodes, Edges),
         esdb_nifs_lib:find_roots_dirty(Nodes, Edges),
@@ -73,7 +73,7 @@ erlang_find_roots(Edges) -> erlang_find_roots(esdb_graph:nodes(Edges), Edges).
 
 %% The listed nodes that no edge leaves.
 -spec find_leaves([id()], [edge()]) -> [id()].
-find_leaves(Nodes, ?AT_LEAST_16 = Edges) ->
+find_leaves(Nodes, ?AT_LEAST_4 = Edges) ->
     ?NATIVE(
         esdb_nifs_lib:find_leaves(Nodes, Edges),
         esdb_nifs_lib:find_leaves_dirty(Nodes, Edges),
@@ -141,7 +141,7 @@ erlang_has_cycle(Edges) -> erlang_has_cycle(esdb_graph:nodes(Edges), Edges).
 
 %% Counts, and the greatest distance of a node from the nearest root.
 -spec graph_stats([id()], [edge()]) -> #{atom() => non_neg_integer()}.
-graph_stats(Nodes, ?AT_LEAST_8 = Edges) ->
+graph_stats(Nodes, ?AT_LEAST_2 = Edges) ->
     ?NATIVE(
         esdb_nifs_lib:graph_stats(Nodes, Edges),
         esdb_nifs_lib:graph_stats_dirty(Nodes, Edges),
@@ -165,7 +165,7 @@ erlang_graph_stats(Edges) -> erlang_graph_stats(esdb_graph:nodes(Edges), Edges).
 
 %% Whether edges lead from one node to the other; every node has a path to itself.
 -spec has_path([id()], [edge()], id(), id()) -> boolean().
-has_path(Nodes, ?AT_LEAST_8 = Edges, From, To) ->
+has_path(Nodes, ?AT_LEAST_2 = Edges, From, To) ->
     ?NATIVE(
         esdb_nifs_lib:has_path(Nodes, Edges, From, To),
         esdb_nifs_lib:has_path_dirty(Nodes, Edges, From, To),
@@ -192,7 +192,7 @@ erlang_has_path(_, _) -> error(badarg).
 
 %% All nodes that lead to the target, the nearest first, without itself.
 -spec get_ancestors([id()], [edge()], id()) -> [id()].
-get_ancestors(Nodes, ?AT_LEAST_16 = Edges, Target) ->
+get_ancestors(Nodes, ?AT_LEAST_2 = Edges, Target) ->
     ?NATIVE(
         esdb_nifs_lib:get_ancestors(Nodes, Edges, Target),
         esdb_nifs_lib:get_ancestors_dirty(Nodes, Edges, Target),
@@ -216,7 +216,7 @@ erlang_get_ancestors(Edges, Target) -> erlang_get_ancestors([], Edges, Target).
 
 %% All nodes that the source leads to, the nearest first, without itself.
 -spec get_descendants([id()], [edge()], id()) -> [id()].
-get_descendants(Nodes, ?AT_LEAST_8 = Edges, Source) ->
+get_descendants(Nodes, ?AT_LEAST_2 = Edges, Source) ->
     ?NATIVE(
         esdb_nifs_lib:get_descendants(Nodes, Edges, Source),
         esdb_nifs_lib:get_descendants_dirty(Nodes, Edges, Source),
