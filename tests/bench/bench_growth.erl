@@ -19,6 +19,7 @@ definitions() ->
         {forward_1000_1000, "read 1000 of 1,000", rate, transfer_1000},
         {forward_10000_1000, "read 1000 of 10,000", rate, transfer_1000},
         {forward_1000000_1000, "read 1000 of 1,000,000", rate, transfer_1000},
+        {spread, "read 100 of a spread one", rate, transfer},
         {global, "read 100 of all", rate, transfer},
         {by_type, "read 100 by type", rate, transfer},
         {by_tag, "read by tag, at most 100", rate, transfer}

@@ -1,7 +1,7 @@
 %% What the system says of a server's process: memory, time of its threads, and its files.
 -module(bench_process).
 
--export([await_idle/3, resident_kib/1, data_kib/1, threads/1]).
+-export([await_idle/3, resident_kib/1, data_kib/1, read_data/1, threads/1]).
 
 %% microseconds of user and of system time
 -type time() :: {non_neg_integer(), non_neg_integer()}.
@@ -57,6 +57,12 @@ resident_kib(Server) ->
     {ok, Status} = file:read_file("/proc/" ++ esdb_server:os_pid(Server) ++ "/status"),
     {match, [Kib]} = re:run(Status, "VmRSS:\\s+([0-9]+)", [{capture, all_but_first, list}]),
     list_to_integer(Kib).
+
+%% Reads all files once, so that the system has them in memory.
+-spec read_data(esdb_server:server()) -> ok.
+read_data(Server) ->
+    _ = os:cmd("find '" ++ esdb_server:dir(Server) ++ "' -type f -exec cat {} + > /dev/null"),
+    ok.
 
 -spec data_kib(esdb_server:server()) -> pos_integer().
 data_kib(Server) ->

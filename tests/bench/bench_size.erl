@@ -2,9 +2,11 @@
 %% long a killed server takes to be ready again.
 %%
 %% The store first has streams of 1,000 and of 10,000 events (small), then also one of 1 million
-%% (large), then also as many of 1,000 as are asked for (many). Every event has one of ten types and one
-%% of a thousand tags. At each size the same things are measured beside the same yardsticks: a cost is
-%% flat when its ratio to the yardstick is.
+%% (large), then also as many of 1,000 as are asked for (many). Ten streams are spread over all of it: each
+%% of their events stands among those of others. Every event has one of ten types and one of a
+%% thousand tags. At each size the same things are measured beside the same yardsticks: a cost is flat
+%% when its ratio to the yardstick is. Before, all files are read once: what is measured is the store,
+%% and not whether the system had given up their pages meanwhile.
 -module(bench_size).
 
 -export([run/4, names/1]).
@@ -16,6 +18,7 @@
 -define(PAYLOAD, 256).
 -define(BATCH, 1000).
 -define(FILLERS, 8).
+-define(SPREAD, 10).
 -define(LARGE, 1000000).
 -define(KILLS, 3).
 -define(IDLE_SAMPLE_MS, 500).
@@ -35,7 +38,7 @@
 -spec names(level()) -> [atom()].
 names(small) ->
     [
-        echo, version, append, transfer, forward_1000_100, forward_10000_100, global, by_type, by_tag,
+        echo, version, append, transfer, forward_1000_100, forward_10000_100, spread, global, by_type, by_tag,
         transfer_1000, forward_1000_1000, forward_10000_1000
     ];
 names(_) ->
@@ -61,6 +64,7 @@ run(Echo, Events, Rounds, Milliseconds) ->
 at_level(Client, Filled, Level, Rounds, Milliseconds) ->
     {Server, OpenMs} = reopen(Client, Filled, ?KILLS, []),
     ok = await_idle(Server),
+    ok = bench_process:read_data(Server),
     Resident = bench_process:resident_kib(Server),
     Results = [round(Client, Level, Milliseconds) || _ <- lists:seq(1, Rounds)],
     ok = await_idle(Server),
@@ -108,24 +112,34 @@ prepare(EchoNode) ->
 %% Appends what the store lacks of a level; returns how many events.
 -spec fill(level()) -> pos_integer().
 fill(small) ->
-    write(<<"1000">>, 1000) + write(<<"10000">>, 10000);
+    Spread = lists:sum([spread(N) || N <- lists:seq(1, ?KEPT * ?SPREAD)]),
+    write(<<"1000">>, 1000, 1) + write(<<"10000">>, 10000, 1) + Spread;
 fill(large) ->
-    write(<<"1000000">>, ?LARGE);
+    write(<<"1000000">>, ?LARGE, 1);
 fill({many, Streams}) ->
     Self = self(),
     Fill = fun(Filler) ->
-        Names = [io_lib:format("many-~b", [N]) || N <- lists:seq(Filler, Streams, ?FILLERS)],
-        Self ! {filled, lists:sum([write(iolist_to_binary(Name), ?BATCH) || Name <- Names])}
+        Write = fun(N) -> write(<<"many-", (integer_to_binary(N))/binary>>, ?BATCH, N) end,
+        Self ! {filled, lists:sum([Write(N) || N <- lists:seq(Filler, Streams, ?FILLERS)])}
     end,
     [spawn_link(fun() -> Fill(Filler) end) || Filler <- lists:seq(1, ?FILLERS)],
     lists:sum([receive {filled, Count} -> Count end || _ <- lists:seq(1, ?FILLERS)]).
 
-write(Stream, Events) ->
+%% In batches with numbers from First on.
+write(Stream, Events, First) ->
+    Batches = Events div ?BATCH,
     [
         {ok, _} = call({append_events, ?STORE, Stream, Batch})
-     || N <- lists:seq(1, Events div ?BATCH), Batch <- [batch(N)]
+     || N <- lists:seq(First, First + Batches - 1), Batch <- [batch(N)], spread(N) > 0
     ],
-    Events.
+    Events + Batches.
+
+%% Appends an event to one of the streams that are spread.
+spread(N) ->
+    {ok, _} = call({append_events, ?STORE, spread_name(N), [hd(batch(N))]}),
+    1.
+
+spread_name(N) -> <<"spread-", (integer_to_binary(N rem ?SPREAD))/binary>>.
 
 %% The payload is random but the same each time: making it costs more than storing it.
 batch(Nth) ->
@@ -172,6 +186,14 @@ step(transfer_1000, Echo, _) ->
     asking(Echo, fun() -> transfer_1000 end);
 step(global, _, _) ->
     asking(store(), fun() -> {read_all_global, ?STORE, rand:uniform(10000), ?KEPT} end);
+step(spread, _, _) ->
+    Names = [spread_name(N) || N <- lists:seq(0, ?SPREAD - 1)],
+    Streams = [{Name, call({get_version, ?STORE, Name}) + 1} || Name <- Names],
+    asking(store(), fun() ->
+        {Name, Events} = lists:nth(rand:uniform(?SPREAD), Streams),
+        From = rand:uniform(Events - ?KEPT + 1) - 1,
+        {stream_forward, ?STORE, Name, From, ?KEPT}
+    end);
 step(by_type, _, _) ->
     asking(store(), fun() ->
         Type = <<"type-", (integer_to_binary(rand:uniform(10) - 1))/binary>>,
