@@ -117,18 +117,31 @@ impl Caller {
     }
 
     /// Answers the call with the raw term `body`, unless so much is queued for the peer that it has
-    /// no room now: then the body is given back, for [`Caller::reply_with`].
+    /// no room now: then the body is given back, for [`Caller::reply_with`]. `queued` is called when
+    /// the answer is about to be queued, before the peer can have it; it must not block.
     ///
     /// # Errors
     /// The body.
-    pub fn try_reply_with(&self, connection: &Connection, body: Vec<u8>) -> Result<(), Vec<u8>> {
-        connection.try_frame(body, |out| self.put_head(connection, out))
+    pub fn try_reply_with(
+        &self,
+        connection: &Connection,
+        body: Vec<u8>,
+        queued: impl FnOnce(),
+    ) -> Result<(), Vec<u8>> {
+        connection.try_frame(body, |out| {
+            queued();
+            self.put_head(connection, out);
+        })
     }
 
     /// Answers the call with the raw term `body`, of at most [`Connection::largest_answer`] bytes, as
-    /// soon as there is room for it or the connection is lost.
-    pub async fn reply_with(&self, connection: &Connection, body: Vec<u8>) {
-        let head = |out: &mut Vec<u8>| self.put_head(connection, out);
+    /// soon as there is room for it or the connection is lost. `queued`: as with
+    /// [`Caller::try_reply_with`].
+    pub async fn reply_with(&self, connection: &Connection, body: Vec<u8>, queued: impl Fn()) {
+        let head = |out: &mut Vec<u8>| {
+            queued();
+            self.put_head(connection, out);
+        };
         connection.frame_in_time(body, head).await;
     }
 

@@ -52,8 +52,8 @@ impl Reading {
 
     fn take_turn(self, turn: OwnedSemaphorePermit, effort: Effort, arity: usize) {
         let answer = move || {
-            if let Some((reply_to, reply)) = self.answer(arity) {
-                Handle::current().spawn(wait_for_room(reply_to, reply, turn));
+            if let Some(waiting) = self.answer(arity) {
+                Handle::current().spawn(waiting.wait_for_room(turn));
             }
         };
         match effort {
@@ -64,8 +64,8 @@ impl Reading {
 
     /// Reads and replies, unless the caller has given up. Returns the answer if it has to wait for
     /// room.
-    fn answer(self, arity: usize) -> Option<(ReplyTo, Vec<u8>)> {
-        let given_up = self.cancel.is_some_and(|cancel| cancel.is_cancelled());
+    fn answer(self, arity: usize) -> Option<Waiting> {
+        let given_up = self.cancel.as_ref().is_some_and(Cancel::is_cancelled);
         if given_up || self.reply_to.time_left().is_zero() {
             return None;
         }
@@ -88,21 +88,52 @@ impl Reading {
         if self.reply_to.time_left().is_zero() {
             return None;
         }
-        // Before it is sent, as the client may subscribe at once; not for an error, after which the
-        // client has not read this.
-        if let Some((reached, process)) = &replay {
-            let reached = reached.load(Ordering::Acquire);
-            self.store.replays.note(process, reached);
-        }
-        let waiting = caller.try_reply_with(connection, reply).err()?;
-        Some((self.reply_to, waiting))
+        let note = Note {
+            store: self.store,
+            // Not for an error, after which the client has not read this.
+            replay,
+            cancel: self.cancel,
+        };
+        let back = caller.try_reply_with(connection, reply, || note.take());
+        Some(Waiting {
+            reply: back.err()?,
+            reply_to: self.reply_to,
+            note,
+        })
     }
 }
 
-/// Sends an answer when there is room for it, unless that takes too long. The turn ends then.
-async fn wait_for_room(reply_to: ReplyTo, reply: Vec<u8>, _turn: OwnedSemaphorePermit) {
-    if let Some(caller) = &reply_to.caller {
-        let sent = caller.reply_with(&reply_to.connection, reply);
-        let _too_late = tokio::time::timeout(reply_to.time_left(), sent).await;
+/// How far a client has read everything, to be noted when its answer is sent.
+struct Note {
+    store: Arc<ServedStore>,
+    replay: Option<Replay>,
+    cancel: Option<Cancel>,
+}
+
+impl Note {
+    fn take(&self) {
+        let given_up = self.cancel.as_ref().is_some_and(Cancel::is_cancelled);
+        if let Some((reached, process)) = self.replay.as_ref().filter(|_| !given_up) {
+            let reached = reached.load(Ordering::Acquire);
+            self.store.replays.note(process, reached);
+        }
+    }
+}
+
+/// An answer for which there is no room.
+struct Waiting {
+    reply_to: ReplyTo,
+    reply: Vec<u8>,
+    note: Note,
+}
+
+impl Waiting {
+    /// Sends it when there is room for it, unless that takes too long. The turn ends then.
+    async fn wait_for_room(self, _turn: OwnedSemaphorePermit) {
+        if let Some(caller) = &self.reply_to.caller {
+            let connection = &self.reply_to.connection;
+            let sent = caller.reply_with(connection, self.reply, || self.note.take());
+            let _too_late = tokio::time::timeout(self.reply_to.time_left(), sent).await;
+        }
     }
 }
