@@ -33,7 +33,7 @@ pub fn read_pattern<'a>(term: Term<'a>, budget: &mut Budget) -> Result<Pattern<'
 ///
 /// # Errors
 /// [`Stop::Dirty`] when the budget is used up, [`Stop::Twin`] when it would take seconds.
-#[inline]
+#[inline(always)]
 pub fn fits(pattern: &Pattern<'_>, text: &[u8], budget: &mut Budget) -> Result<bool, Stop> {
     let cost = pattern.cost(text.len());
     if cost > ENDLESS {

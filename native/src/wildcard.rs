@@ -40,9 +40,13 @@ impl<'p> Pattern<'p> {
     }
 
     /// Estimated nanoseconds to match a text of `length` bytes.
+    #[inline]
     pub fn cost(&self, length: usize) -> usize {
-        let parts = self.rest.iter().flat_map(|(parts, _)| parts);
-        let searching = parts.map(|part| match is_literal(length, part) {
+        let parts = match &self.rest {
+            Some((parts, _)) => parts.as_slice(),
+            None => &[],
+        };
+        let searching = parts.iter().map(|part| match is_literal(length, part) {
             true => 500 + length,
             false => length.saturating_mul(part.len()) / 4,
         });
@@ -50,6 +54,7 @@ impl<'p> Pattern<'p> {
     }
 
     /// Whether the whole of `text` matches.
+    #[inline]
     pub fn matches(&self, text: &[u8]) -> bool {
         let Some((head, mut text)) = text.split_at_checked(self.head.len()) else {
             return false;
