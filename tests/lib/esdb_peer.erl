@@ -85,4 +85,6 @@ run(Peer, Fun) ->
 
 -spec run(peer(), fun(() -> Result), timeout()) -> Result.
 run(Peer, Fun, Timeout) ->
-    call(Peer, erlang, apply, [Fun, []], Timeout).
+    %% peer answers `badarg` for a process that is ended by another one's exit: no result of a fun
+    {result, Result} = call(Peer, erlang, apply, [fun() -> {result, Fun()} end, []], Timeout),
+    Result.
