@@ -13,6 +13,9 @@ use tokio::sync::watch;
 /// How long after the store was asked what is left it is asked again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Of the time that an answer may take, what is kept for the answer that the time is over.
+const TO_ANSWER: Duration = Duration::from_millis(100);
+
 /// What is waited for.
 pub(crate) struct Reached {
     pub(crate) live: Arc<Live>,
@@ -27,7 +30,9 @@ impl Reached {
     /// done with as far as the subscription has to do with them; `{error, {timeout, Checkpoint}}` if
     /// that is not so in time.
     pub(crate) async fn answer(mut self, reply: ReplyTo) {
-        let limit = self.timeout.min(reply.time_left());
+        let limit = self
+            .timeout
+            .min(reply.time_left().saturating_sub(TO_ANSWER));
         let reached = tokio::time::timeout(limit, self.wait()).await;
         let so_far = match &self.subscription {
             Some((_, checkpoint)) => *checkpoint.borrow(),
