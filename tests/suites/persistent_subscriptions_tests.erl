@@ -27,6 +27,8 @@ protocol_test_() ->
             {"reset", fun reset/0},
             {"deleted", fun deleted/0},
             {"await a position", fun awaited/0},
+            {"await a position whose event is deleted", fun awaited_in_vain/0},
+            {"await for longer than a call waits", fun awaited_for_long/0},
             {"a full buffer drops or ends", fun full/0},
             {"what makes no sense is refused", fun refused/0}
         ]
@@ -257,6 +259,27 @@ awaited() ->
     end,
     {error, {subscription_not_found, _}} = await(<<"nobody">>, 0, 10),
     ok = delete(<<"await">>).
+
+%% of what is deleted nobody will ever have done with anything
+awaited_in_vain() ->
+    Stream = append(<<"await-deleted">>, [0]),
+    ok = open(<<"await-deleted">>, Stream, #{}),
+    {[P], [0]} = events(1),
+    {error, {timeout, P}} = await(<<"await-deleted">>, P, 20),
+    Me = self(),
+    Waiter = spawn_link(fun() -> Me ! {self(), await(<<"await-deleted">>, P, 4500)} end),
+    esdb_wait:until(fun() ->
+        process_info(Waiter, current_function) =:= {current_function, {gen, do_call, 4}}
+    end),
+    ok = call({delete_stream, ?STORE, Stream}),
+    receive
+        {Waiter, Answer} -> ?assertEqual({ok, P}, Answer)
+    after ?WAIT_MS -> error(missing)
+    end,
+    ok = delete(<<"await-deleted">>).
+
+awaited_for_long() ->
+    ?assertMatch({error, {timeout, _}}, await(store, 1000000, 60000)).
 
 full() ->
     Open = fun(WhenFull) ->
