@@ -14,6 +14,8 @@ main(Args) ->
     io:format("OTP ~s, ~s~nfastest of ~b rounds, microseconds per call; x = times faster than the twin~n~n", [
         erlang:system_info(otp_release), filename:basename(File), ?ROUNDS
     ]),
+    [Empty] = measure([call(fun esdb_nifs_lib:loaded/0, [])]),
+    io:format("a call of the library that does nothing: ~.3f~n~n", [Empty]),
     io:format("~-28s ~-22s ~11s ~11s ~11s ~11s ~8s ~8s~n", [
         "function", "input", "nif", "twin", "public", "otp", "nif x", "public x"
     ]),
