@@ -120,16 +120,11 @@ fn limbs<const N: usize>(chunks: [u64; N]) -> [u64; N] {
             columns[j] += u128::from(chunks[i]) * u128::from(POWERS[i][j]);
         }
     }
-    let columns = columns.map(|column| {
-        // No sum has more than 118 bits here: at most one is missing from the quotient.
-        let (quotient, remainder) = divide(column);
-        let missing = u64::from(remainder >= LIMB);
-        (quotient + missing, remainder - missing * LIMB)
-    });
     let mut limbs = [0; N];
     let (mut before, mut carry) = (0, 0);
-    for ((quotient, remainder), limb) in columns.into_iter().zip(&mut limbs) {
-        // A quotient is less than N times 2⁵⁶: not quite one limb when N is 5, not quite two when it is 10.
+    for (column, limb) in columns.into_iter().zip(&mut limbs) {
+        let (quotient, remainder) = divide(column);
+        // Less than two limbs when N is 5, less than three when it is 10: there is a test of that.
         let value = remainder + before + carry;
         carry = u64::from(value >= LIMB) + u64::from(N > 5 && value >= 2 * LIMB);
         *limb = value - carry * LIMB;
@@ -257,6 +252,34 @@ fn write<'o>(zeros: usize, limbs: &[u64], output: impl FnOnce(usize) -> &'o mut 
     for (limb, place) in rest.iter().rev().zip(tail.as_chunks_mut::<DIGITS>().0) {
         if let Some(text) = characters(*limb).to_le_bytes().first_chunk() {
             *place = *text;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest sum of a column, that of the largest chunks.
+    fn largest_sum(chunks: usize, column: usize) -> u128 {
+        let rows = POWERS[..chunks].iter().skip(column + 1);
+        let products = rows.map(|row| u128::from(row[column]) << 56);
+        products.sum::<u128>() + (1 << 56)
+    }
+
+    /// In limbs: what a quotient misses stays in the remainder, and the quotient before is added to that.
+    #[test]
+    fn no_more_is_carried_than_limbs_expects() {
+        for chunks in 2..=BLOCK {
+            let mut before = 0.0;
+            for column in 0..chunks {
+                let sum = largest_sum(chunks, column);
+                let missing = 2f64.powi(57) / LIMB as f64 + (sum >> 57) as f64 / 2f64.powi(64);
+                let value = 1.0 + missing + before + 1e-9;
+                let limit = if chunks > 5 { 3.0 } else { 2.0 };
+                assert!(value < limit, "{chunks} chunks, column {column}: {value}");
+                before = sum as f64 / (LIMB as f64).powi(2);
+            }
         }
     }
 }
