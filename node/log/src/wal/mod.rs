@@ -9,12 +9,13 @@
 //! - [`end`]: a witness of where the log ends
 //! - [`scan`]: telling nothing, a torn tail and damage apart
 //! - `open`: opening, creating, completing what a crash interrupted
-//! - `write`: reserving, appending, truncating, purging
+//! - `write`: reserving, appending, truncating, purging; `grow`: the next segment
 //! - `read`: entries by index
 //! - [`error`]: why a log does not open, and why it stops
 
 pub mod end;
 pub mod error;
+mod grow;
 pub mod meta;
 mod open;
 mod read;
