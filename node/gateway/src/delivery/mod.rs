@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`registry`]: the subscriptions of a store: save, remove, acknowledge, load
 //! - [`definition`], [`progress`]: what is durable of a subscription, and how it is written
-//! - [`subscription`]: one subscription in memory
+//! - [`subscription`]: one subscription in memory; its `save`: what it writes down
 //! - [`deliver`]: sends events to a published client's subscriber
 //! - [`flow`]: a queue for those that ask for one; `flowing`: delivery through it
 //! - `pool`: sends them to the members of `pg` groups

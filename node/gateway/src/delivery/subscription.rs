@@ -1,15 +1,15 @@
 //! One subscription in memory.
 //!
 //! Two things move its progress: what the peer is known to have read moves it until its owner
-//! acknowledges for the first time; from then on only acknowledgements do. Every change is handed to
-//! the log under the lock of the state, so that the log has them in the order in which they happened.
+//! acknowledges for the first time; from then on only acknowledgements do. `save` hands both to the
+//! log.
+
+mod save;
 
 use super::batch::{Batch, Room};
 use super::definition::Definition;
 use super::flow::FlowState;
 use super::progress::Progress;
-use esdb_log::{Done, Replica, Ticket};
-use esdb_store::{RecordOp, Space, command};
 use esdb_subscription::Selector;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -298,91 +298,6 @@ impl Subscription {
         !self.state.lock().flying.is_empty()
     }
 
-    /// Whether there is progress that the log has not been told of.
-    pub(crate) fn is_dirty(&self) -> bool {
-        let state = self.state.lock();
-        state.progress.next != state.submitted || self.saved.failed.load(Ordering::Acquire)
-    }
-
-    /// Whether the progress should be saved now, so that sending can go on.
-    pub(crate) fn is_pressed(&self) -> bool {
-        let state = self.state.lock();
-        state.progress.next != state.submitted && sum(&state.unsaved).0 >= WINDOW_EVENTS / 4
-    }
-
-    /// Saves the progress, unless that is under way; when it is done, `changed` tells.
-    pub(crate) fn save(&self, replica: &Replica) {
-        if self.saved.saving.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        self.saved.failed.store(false, Ordering::Release);
-        let mut state = self.state.lock();
-        let next = state.progress.next;
-        state.submitted = next;
-        let (saved, changed) = (self.saved.clone(), self.changed.clone());
-        let done: Done = Box::new(move |outcome, _| {
-            match outcome {
-                Ok(_) => saved.next.store(next, Ordering::Release),
-                Err(_) => saved.failed.store(true, Ordering::Release),
-            }
-            saved.saving.store(false, Ordering::Release);
-            changed.notify_one();
-        });
-        replica.submit(self.record(&state), None, done);
-    }
-
-    /// Moves the progress to where an acknowledgement says, shows it as `checkpoint`, and saves that;
-    /// `next` is the position after the acknowledged event, if it names one.
-    pub(crate) fn acknowledge(
-        &self,
-        next: Option<u64>,
-        checkpoint: Vec<u8>,
-        replica: &Replica,
-        done: Done,
-    ) -> Ticket {
-        let mut state = self.state.lock();
-        if let Some(next) = next {
-            let progress = &mut state.progress;
-            progress.next = match progress.acknowledged {
-                true => progress.next.max(next),
-                false => next,
-            };
-            progress.acknowledged = true;
-            progress.floor = 0;
-        }
-        self.moved.send_replace(state.progress.next);
-        state.progress.checkpoint = checkpoint;
-        state.submitted = state.progress.next;
-        let changed = self.changed.clone();
-        replica.submit(
-            self.record(&state),
-            None,
-            Box::new(move |outcome, more| {
-                changed.notify_one();
-                done(outcome, more);
-            }),
-        )
-    }
-
-    /// The command that writes the progress; one that writes nothing after the subscription's end.
-    fn record(&self, state: &State) -> Vec<u8> {
-        let mut out = Vec::new();
-        let value = state.progress.encode();
-        let operation = [self.put(Space::CHECKPOINTS, &value)];
-        command::records(&mut out, if state.retired { &[] } else { &operation });
-        out
-    }
-
-    /// From now on nothing is written or sent any more: it is about to be taken out of the store.
-    pub(crate) fn retire(&self) {
-        self.state.lock().retired = true;
-    }
-
-    /// It is not taken out of the store after all.
-    pub(crate) fn reinstate(&self) {
-        self.state.lock().retired = false;
-    }
-
     /// Nothing more is sent to the one who was bound to it, by a delivery that does not know yet.
     pub(crate) fn halt(&self) {
         self.state.lock().halted = true;
@@ -403,45 +318,6 @@ impl Subscription {
         state.progress.acknowledged = false;
         self.saved.next.store(position, Ordering::Release);
         self.moved.send_replace(position);
-    }
-
-    /// Writes what it is and how far it has come.
-    pub(crate) fn save_whole(&self, replica: &Replica, done: Done) -> Ticket {
-        let definition = self.definition.lock().encode();
-        let mut state = self.state.lock();
-        state.submitted = state.progress.next;
-        let progress = state.progress.encode();
-        let mut out = Vec::new();
-        let operations = [
-            self.put(Space::SUBSCRIPTIONS, &definition),
-            self.put(Space::CHECKPOINTS, &progress),
-        ];
-        command::records(&mut out, &operations);
-        replica.submit(out, None, done)
-    }
-
-    /// The command that writes what it is.
-    pub(crate) fn change(&self) -> Vec<u8> {
-        let definition = self.definition.lock().encode();
-        let mut out = Vec::new();
-        command::records(&mut out, &[self.put(Space::SUBSCRIPTIONS, &definition)]);
-        out
-    }
-
-    fn put<'a>(&'a self, space: Space, value: &'a [u8]) -> RecordOp<'a> {
-        RecordOp::Put {
-            space,
-            key: self.id.as_bytes(),
-            value,
-        }
-    }
-
-    /// The operations that take it out of the store.
-    pub(crate) fn removal(&self) -> [RecordOp<'_>; 2] {
-        [Space::SUBSCRIPTIONS, Space::CHECKPOINTS].map(|space| RecordOp::Delete {
-            space,
-            key: self.id.as_bytes(),
-        })
     }
 }
 
