@@ -6,13 +6,14 @@
 //!
 //! # Layout
 //! - [`registry`]: those of a store: opened, found, deleted, loaded
-//! - [`runner`]: one of them; `save`: what it writes down, and when it answers; `replay`: parked events
+//! - [`runner`]: one of them; `consumers`: what they do; `save`: what it writes down, and when it answers; `replay`: parked events
 //!   delivered again; `status`: how it is; `problem`: why something was not done
 //! - [`message`]: what the runner is told; [`notice`]: what it tells consumers
 //! - [`feeder`]: events on demand
 //! - [`definition`], [`progress`], [`parked`]: its records
 //! - [`reached`]: waiting for a position
 
+mod consumers;
 pub(crate) mod definition;
 pub(crate) mod feeder;
 pub(crate) mod message;
