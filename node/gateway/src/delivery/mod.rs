@@ -5,7 +5,8 @@
 //! subscription is and how far it has come are records of the store, so it survives whatever restarts.
 //!
 //! # Layout
-//! - [`registry`]: the subscriptions of a store: save, remove, acknowledge, load
+//! - [`registry`]: the subscriptions of a store: save, remove, load; [`acknowledged`]: whose an
+//!   acknowledgement is
 //! - [`definition`], [`progress`]: what is durable of a subscription, and how it is written
 //! - [`subscription`]: one subscription in memory; its `save`: what it writes down
 //! - [`deliver`]: sends events to a published client's subscriber
@@ -18,6 +19,7 @@
 //! - [`start`]: where a subscription begins
 //! - [`batch`]: events on their way
 
+pub(crate) mod acknowledged;
 pub(crate) mod batch;
 pub(crate) mod definition;
 pub(crate) mod deliver;

@@ -7,7 +7,7 @@ use super::definition::Definition;
 use super::deliver::{Delivery, Means};
 use super::live::Live;
 use super::progress::Progress;
-use super::start::{Start, one_stream};
+use super::start::Start;
 use super::subscriber::Watcher;
 use super::subscription::Subscription;
 use super::table::{Running, Table};
@@ -25,10 +25,10 @@ use tokio::task::JoinHandle;
 
 /// The subscriptions of a store and their deliveries.
 pub(crate) struct Subscriptions {
-    store: String,
-    replica: Replica,
+    pub(super) store: String,
+    pub(super) replica: Replica,
     means: Arc<Means>,
-    running: Mutex<Table>,
+    pub(super) running: Mutex<Table>,
     dispatcher: JoinHandle<()>,
 }
 
@@ -41,18 +41,6 @@ pub(crate) struct Wanted {
     /// The position up to which the process that asks has read everything by itself.
     pub(crate) has_read: Option<u64>,
     pub(crate) definition: Definition,
-}
-
-/// What an acknowledgement names.
-pub(crate) struct Acknowledged {
-    /// The subscription's name.
-    pub(crate) name: Vec<u8>,
-    /// Who acknowledges, if that is a process.
-    pub(crate) subscriber: Option<Pid>,
-    /// The stream, if it is named.
-    pub(crate) stream: Option<Vec<u8>>,
-    /// The event's version in its stream.
-    pub(crate) version: u64,
 }
 
 impl Subscriptions {
@@ -305,37 +293,6 @@ impl Subscriptions {
         self.replica.submit(out, None, done)
     }
 
-    /// Notes an acknowledgement; none if there is no subscription of that name. Of several it is for
-    /// the one that delivers to whoever acknowledges; of several of those, for the one that selects
-    /// the event. If none does, or more than one, nobody knows whose event it is: then it is only
-    /// shown, at the first one.
-    pub(crate) fn acknowledge(&self, named: &Acknowledged, done: Done) -> Option<Ticket> {
-        let all: Vec<_> = self.running.lock().named(&named.name).cloned().collect();
-        let is_its = |one: &&Arc<Subscription>| {
-            named.subscriber.is_some() && one.definition.lock().pid() == named.subscriber
-        };
-        let its: Vec<_> = match all.as_slice() {
-            [one] => vec![one],
-            many => many.iter().filter(is_its).collect(),
-        };
-        // A version says nothing if it may be one of another subscription's stream.
-        let is_about = |one: &&&Arc<Subscription>| {
-            its.len() == 1
-                || one_stream(&one.selector).is_none_or(|own| named.stream.as_deref() == Some(own))
-        };
-        let mut hits = its
-            .iter()
-            .filter(is_about)
-            .filter_map(|one| Some((*one, self.position_of(one, named)?)));
-        let (subscription, next) = match (hits.next(), hits.next()) {
-            (Some((one, position)), None) => (one, Some(position + 1)),
-            _ => (its.first().copied().or(all.first())?, None),
-        };
-        let mut checkpoint = Vec::new();
-        esdb_etf::put::unsigned(&mut checkpoint, named.version);
-        Some(subscription.acknowledge(next, checkpoint, &self.replica, done))
-    }
-
     /// A subscriber asks for so many more events; false if none of that name delivers to it.
     pub(crate) fn ask(&self, name: &[u8], subscriber: &Pid, events: u64) -> bool {
         let running = self.running.lock();
@@ -343,28 +300,6 @@ impl Subscriptions {
             |one: &&Arc<Subscription>| one.definition.lock().pid().as_ref() == Some(subscriber);
         let its = running.named(name).find(is_its);
         its.map(|subscription| subscription.ask(events)).is_some()
-    }
-
-    /// Where the acknowledged event stands, if the acknowledgement names one of this subscription.
-    fn position_of(&self, subscription: &Subscription, named: &Acknowledged) -> Option<u64> {
-        let stream = one_stream(&subscription.selector).or(named.stream.as_deref())?;
-        let mut found = None;
-        let read = self.replica.view().read_stream(
-            stream,
-            named.version,
-            1,
-            Direction::Forward,
-            &mut |event| {
-                found = subscription
-                    .selector
-                    .matches(&event)
-                    .then_some(event.position);
-            },
-        );
-        if let Err(error) = read {
-            tracing::error!(store = self.store, %error, "an acknowledged event cannot be read");
-        }
-        found
     }
 
     /// Ends all deliveries, and hands to the log how far they have come.

@@ -6,7 +6,7 @@
 //! `event_stream_id` or `stream_id`, if it names one.
 
 use super::{Change, Work, name};
-use crate::delivery::registry::Acknowledged;
+use crate::delivery::acknowledged::Acknowledged;
 use crate::refusal::Refusal;
 use esdb_etf::{Map, Term};
 

@@ -24,7 +24,8 @@ mod subscription_health;
 
 pub(crate) use read_snapshot::SnapshotVersion;
 
-use crate::delivery::registry::{Acknowledged, Wanted};
+use crate::delivery::acknowledged::Acknowledged;
+use crate::delivery::registry::Wanted;
 use crate::generation::Generation;
 use crate::new_event::MAX_NAME;
 use crate::refusal::Refusal;
