@@ -1,4 +1,11 @@
 //! The stores that are served, their workers and the groups that clients find them in.
+//!
+//! # Layout
+//! - this file: what is served, and how it begins and ends; `groups`: where clients find it; `creation`:
+//!   stores that come and go
+
+pub(crate) mod creation;
+mod groups;
 
 use crate::caches;
 use crate::clients::Clients;
@@ -8,23 +15,21 @@ use crate::delivery::subscriber::Watcher;
 use crate::generation::Generation;
 use crate::info;
 use crate::lifecycle::Turns;
-use crate::offer::{Change, Offer, Own};
 use crate::order::Order;
 use crate::persistent::registry::Persistent;
 use crate::replays::Replays;
-use crate::rivals::{self, Found, SCOPES};
+use crate::rivals;
 use crate::served::ServedStore;
 use crate::store_options::StoreOptions;
 use crate::worker::Worker;
-use esdb_dist::{Connection, ConnectionInfo, Node};
-use esdb_etf::{Pid, Term};
+use esdb_dist::{ConnectionInfo, Node};
+use esdb_etf::Term;
 use esdb_log::{OpenError, Options, Replica};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::runtime::Handle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 /// Serves stores to the clients that the distribution node is connected with. Clones are the same.
@@ -143,47 +148,6 @@ impl Gateway {
         gateway
     }
 
-    /// Finds out what there is to know of a node before it is told of our groups.
-    async fn greet(self, connection: Connection) {
-        let stores: Vec<String> = self.stores().iter().map(|s| s.name.clone()).collect();
-        let (found, ()) = tokio::join!(
-            rivals::seen_by(&self.0.node, connection.peer(), &stores),
-            self.0.clients.clone().greet(connection.clone())
-        );
-        let now = Instant::now();
-        let answered = |node: &str| node == connection.peer() && found.is_some();
-        self.judge(found.as_ref().unwrap_or(&Found::new()), &answered, now);
-        for store in self.stores() {
-            store.offer.lock().begin(now);
-        }
-        self.0.offers_changed.notify_one();
-    }
-
-    /// Waits until other servers may have come into conflict with this one.
-    pub(crate) async fn change_of_offers(&self) {
-        self.0.offers_changed.notified().await;
-    }
-
-    /// Gives way to rivals, and takes the place of those that have gone.
-    pub(crate) fn judge(&self, found: &Found, answered: &dyn Fn(&str) -> bool, now: Instant) {
-        for store in self.stores() {
-            let uuid = store.uuid();
-            let own = Own {
-                node: self.0.node.name(),
-                store: &store.name,
-                uuid: &uuid,
-                absence: self.0.settings.absence,
-            };
-            let rivals = found.get(&store.name).map_or(&[][..], Vec::as_slice);
-            let mut offer = store.offer.lock();
-            match offer.judge(&own, rivals, answered, now) {
-                Some(Change::Leave) => self.leave([&*store]),
-                Some(Change::Join) => self.join_now(&store, &mut offer),
-                None => {}
-            }
-        }
-    }
-
     /// What it goes by.
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
@@ -254,98 +218,6 @@ impl Gateway {
         Ok(())
     }
 
-    /// Lets clients find the stores that are served. To be called once, when all of them are: nodes are
-    /// asked about all stores before they are told of any.
-    pub fn offer(&self) {
-        self.share_memory();
-        for store in self.stores() {
-            self.join(&store, &mut store.offer.lock());
-        }
-    }
-
-    /// Creates a store and serves it. Blocks until it is durable and serves.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) fn create(&self, name: &str, options: &[u8]) -> Result<(), StoreError> {
-        self.take_name(name)?;
-        match self.make(name, options) {
-            Ok((directory, replica)) => {
-                let store = self.start(name, directory, replica);
-                self.share_memory();
-                self.join_now(&store, &mut store.offer.lock());
-                Ok(())
-            }
-            Err(error) => {
-                self.0.stores.write().remove(name);
-                Err(error)
-            }
-        }
-    }
-
-    /// Makes the files of a store that nobody else in the cluster offers.
-    fn make(&self, name: &str, options: &[u8]) -> Result<(StoreDir, Replica), StoreError> {
-        let names = [name.to_owned()];
-        let look = rivals::seen_by_any(&self.0.node, &names);
-        let (found, _) = Handle::current().block_on(look);
-        if let Some(rival) = found.into_values().flatten().next() {
-            tracing::warn!("store {name} is not created: {} offers one", rival.node);
-            return Err(StoreError::AlreadyExists(name.to_owned()));
-        }
-        let directory = self.0.data_dir.create(name, options)?;
-        let mut store = self.0.settings.store.clone();
-        let stores = self.0.stores.read().len();
-        store.store.cache_bytes = caches::pages(self.0.settings.cache_bytes, stores);
-        match directory.open(store) {
-            Ok(replica) => Ok((directory, replica)),
-            Err(error) => {
-                self.0.data_dir.discard(&directory.path);
-                Err(StoreError::Open {
-                    path: directory.path,
-                    error,
-                })
-            }
-        }
-    }
-
-    /// Takes a store and its files away, for good. Blocks until that is durable. What is left to do
-    /// is in the [`Removal`], to be finished when the reply is on its way.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) fn remove(&self, name: &str) -> Result<Removal, StoreError> {
-        let store = match self.0.stores.write().get_mut(name) {
-            Some(slot) if matches!(slot, Slot::Serving(_)) => std::mem::replace(slot, Slot::Busy),
-            _ => return Err(StoreError::NotFound(name.to_owned())),
-        };
-        let Slot::Serving(store) = store else {
-            return Err(StoreError::NotFound(name.to_owned()));
-        };
-        // First: if it fails, the store is served as before.
-        let files = match self.0.data_dir.remove(&store.directory.path) {
-            Ok(files) => files,
-            Err(error) => {
-                let mut stores = self.0.stores.write();
-                stores.insert(name.to_owned(), Slot::Serving(store));
-                return Err(error.into());
-            }
-        };
-        let mut offer = store.offer.lock();
-        offer.withdraw();
-        self.leave([&*store]);
-        drop(offer);
-        store.subscriptions.end();
-        store.persistent.end_with_store();
-        store.replica.abandon("the store was removed");
-        self.0.stores.write().remove(name);
-        self.share_memory();
-        Ok(Removal {
-            gateway: self.clone(),
-            store,
-            files,
-        })
-    }
-
     fn take_name(&self, name: &str) -> Result<(), StoreError> {
         let mut stores = self.0.stores.write();
         if stores.contains_key(name) {
@@ -395,43 +267,6 @@ impl Gateway {
         stores.iter().for_each(|s| s.replica.set_window_bytes(each));
     }
 
-    /// Puts a store's workers into their groups, where callers find them, unless it has given way or
-    /// was removed meanwhile.
-    fn join(&self, store: &ServedStore, offer: &mut Offer) {
-        if !offer.enter() {
-            return;
-        }
-        for (group, worker) in groups(store) {
-            SCOPES.iter().for_each(|scope| {
-                self.0
-                    .node
-                    .pg_join(scope, &group, std::slice::from_ref(worker))
-            });
-        }
-    }
-
-    /// As [`Gateway::join`], for a store about which the connected nodes have been asked, and which they
-    /// are told of at once.
-    fn join_now(&self, store: &ServedStore, offer: &mut Offer) {
-        if !self.0.node.connections().is_empty() {
-            offer.begin(Instant::now());
-        }
-        self.join(store, offer);
-        self.0.offers_changed.notify_one();
-    }
-
-    /// Takes the workers of stores out of their groups, so that callers look elsewhere.
-    fn leave<'a>(&self, stores: impl IntoIterator<Item = &'a ServedStore>) {
-        let members: Vec<_> = stores
-            .into_iter()
-            .flat_map(groups)
-            .map(|(group, worker)| (group, worker.clone()))
-            .collect();
-        for scope in SCOPES {
-            self.0.node.pg_leave(scope, &members);
-        }
-    }
-
     /// Ends a store's workers.
     fn end(&self, store: &ServedStore) {
         let mut reason = Vec::new();
@@ -469,33 +304,6 @@ impl Gateway {
             }
         });
     }
-}
-
-/// A store that was taken away. Its workers are still there, because whoever asked for the removal
-/// monitors one of them and would see it end before the reply.
-pub(crate) struct Removal {
-    gateway: Gateway,
-    store: Arc<ServedStore>,
-    files: PathBuf,
-}
-
-impl Removal {
-    /// Ends the workers and deletes the files.
-    pub(crate) fn finish(self) {
-        self.gateway.end(&self.store);
-        if let Err(error) = std::fs::remove_dir_all(&self.files) {
-            // The next start deletes them.
-            tracing::warn!(path = %self.files.display(), %error, "a removed store's files remain");
-        }
-    }
-}
-
-/// The groups of a store, each with the worker that is in it.
-fn groups(store: &ServedStore) -> impl Iterator<Item = (String, &Pid)> {
-    let groups = Generation::ALL
-        .into_iter()
-        .map(|generation| generation.group(&store.name));
-    groups.zip(&store.workers)
 }
 
 /// What was checked when the store was created.

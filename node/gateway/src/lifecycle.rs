@@ -1,7 +1,8 @@
 //! Requests about stores themselves: `{list_stores}`, `{create_store, S, Options}`,
 //! `{remove_store, S}`, `{get_store_status, S}` and `{get_store_config, S}`. Any worker serves them.
 
-use crate::gateway::{Gateway, Removal, StoreError};
+use crate::gateway::creation::Removal;
+use crate::gateway::{Gateway, StoreError};
 use crate::generation::MAX_STORE_NAME;
 use crate::info;
 use crate::refusal::{self, Refusal};
