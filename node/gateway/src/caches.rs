@@ -4,7 +4,8 @@
 /// A database's page cache: below the least, checkpoints suffer.
 const LEAST_PAGES: usize = 64 << 10;
 
-/// Bytes of the page cache of a store that is opened as one of `stores`. It stays as it is.
+/// Bytes of pages that each of `stores` may keep. Changes with their number, but for what the database
+/// itself was opened with, at most 1 MiB.
 pub fn pages(budget: usize, stores: usize) -> usize {
     (budget / 2 / stores.max(1)).max(LEAST_PAGES)
 }

@@ -262,9 +262,12 @@ impl Gateway {
 
     /// Gives each store its part of the memory for look-ups. Called when there are more or fewer.
     fn share_memory(&self) {
-        let stores = self.stores();
-        let each = caches::windows(self.0.settings.cache_bytes, stores.len());
-        stores.iter().for_each(|s| s.replica.set_window_bytes(each));
+        let (stores, budget) = (self.stores(), self.0.settings.cache_bytes);
+        for store in &stores {
+            let replica = &store.replica;
+            replica.set_window_bytes(caches::windows(budget, stores.len()));
+            replica.set_page_bytes(caches::pages(budget, stores.len()));
+        }
     }
 
     /// Ends a store's workers.

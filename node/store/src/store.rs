@@ -3,6 +3,7 @@
 use crate::apply::Machine;
 use crate::base::Base;
 use crate::disk::health::Health;
+use crate::disk::open::for_events;
 use crate::guard::guard;
 use crate::heads::Heads;
 use crate::memtable::{Bound, Memtable};
@@ -20,8 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Options {
     /// Bytes in memory from which on a checkpoint is wanted. Default 64 MiB.
     pub memtable_bytes: usize,
-    /// Bytes of the database's pages that are kept, for as long as the store is open; half as much again may
-    /// be taken by retry windows, until [`Store::set_window_bytes`] says otherwise. Default 64 MiB.
+    /// Bytes of the database's pages that are kept, until [`Store::set_page_bytes`] says otherwise; half as
+    /// much again may be taken by retry windows, until [`Store::set_window_bytes`] says otherwise. Default 64 MiB.
     pub cache_bytes: usize,
     /// The UUID of a store that is created, and the one that a store that is there must have. Default
     /// none: random, and any.
@@ -312,6 +313,16 @@ impl Store {
     /// Sets how many bytes retry windows and stream heads may take, and forgets what is beyond.
     pub fn set_window_bytes(&self, bytes: usize) {
         self.machine.lock().heads.set_budget(bytes);
+    }
+
+    /// Sets how many bytes of pages may be kept. What of it the database itself has does not change.
+    pub fn set_page_bytes(&self, bytes: usize) {
+        let options = Options {
+            cache_bytes: bytes,
+            ..self.options
+        };
+        let disk = self.machine.lock().published.disk.clone();
+        disk.events.set_room(for_events(options));
     }
 
     /// Why nothing more can be applied, if that is so.

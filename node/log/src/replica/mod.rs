@@ -130,6 +130,11 @@ impl Replica {
         self.inner.shared.store.set_window_bytes(bytes);
     }
 
+    /// Sets how many bytes of its database's pages may be kept: see [`Store::set_page_bytes`].
+    pub fn set_page_bytes(&self, bytes: usize) {
+        self.inner.shared.store.set_page_bytes(bytes);
+    }
+
     /// How the member is.
     pub fn status(&self) -> Status {
         self.inner.shared.status()

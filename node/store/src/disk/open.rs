@@ -5,9 +5,11 @@ use super::health::Health;
 use super::{Disk, Source};
 use crate::guard::guard;
 use crate::meta::{self, HEADER, STATE, State};
+use crate::pages::tree::Order;
+use crate::pages::{BadPage, PageFile};
 use crate::tables::{BLOCKS, EVENTS, IN_META, META, POSTINGS, RECORDS, RUNS, STREAMS};
 use crate::{Options, StoreError};
-use esdb_disk::Disk as Files;
+use esdb_disk::{Disk as Files, File};
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableHandle,
 };
@@ -95,9 +97,12 @@ fn builder(options: Options) -> Builder {
 }
 
 /// Bytes of the cache for the pages that lead to events: the database's own has half of the cache, but
-/// no more than it has a use for, since the system's page cache stands behind it.
-fn for_events(options: Options) -> usize {
-    options.cache_bytes - (options.cache_bytes / 2).min(1 << 20)
+/// no less than checkpoints need, and no more than it has a use for, since the system's page cache
+/// stands behind it.
+pub(crate) fn for_events(options: Options) -> usize {
+    options
+        .cache_bytes
+        .saturating_sub((options.cache_bytes / 2).clamp(64 << 10, 1 << 20))
 }
 
 /// As [`open`], for a database that must be there.
@@ -122,6 +127,7 @@ pub(crate) fn open_existing(
     if file.is_empty().map_err(in_dir)? {
         return Err(format("it is empty".to_owned()));
     }
+    check_own_tables(&file, &path)?;
     let source = Source::new(file.clone(), &path, health, for_events(options));
     let opened = builder(options).create_with_backend(Backend::new(file, &path, health));
     let database = opened.map_err(|error| match error {
@@ -159,6 +165,26 @@ pub(crate) fn open_existing(
         upgrade(&database, header.uuid)?;
     }
     Ok((Handle::new(database, source), header.uuid))
+}
+
+/// Looks at the tables that the database keeps for itself: over a damaged page of theirs it would end
+/// the process, where it only panics over others. What else is wrong with the file it tells itself.
+fn check_own_tables(file: &Arc<dyn File>, path: &Path) -> Result<(), StoreError> {
+    let Ok(pages) = PageFile::open(file.clone()) else {
+        return Ok(());
+    };
+    let mut first = None;
+    let mut bad = |bad: BadPage| first = first.take().or(Some(bad));
+    for table in pages.own_tables(&mut bad) {
+        pages.walk(&table.tree, Order::Unknown, &mut |_| {}, &mut bad);
+    }
+    match first.filter(|bad| bad.system.is_none()) {
+        Some(BadPage { offset, what, .. }) => {
+            let text = format!("{}, offset {offset}: {what}", path.display());
+            Err(StoreError::DamagedPage(text))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Makes a database without records one that has none yet. From here on the version that wrote it

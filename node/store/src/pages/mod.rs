@@ -15,6 +15,7 @@ pub(crate) mod tree;
 
 use crate::codec::Reader;
 use esdb_disk::File;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tree::{Order, Root, Row, Tree};
@@ -39,6 +40,8 @@ pub(crate) struct BadPage {
     pub what: String,
     /// The keys that were there lie above the first and up to the second, as far as known.
     pub keys: (Option<Vec<u8>>, Option<Vec<u8>>),
+    /// What kind of error it was, if the system could not read it.
+    pub system: Option<io::ErrorKind>,
 }
 
 impl BadPage {
@@ -47,6 +50,14 @@ impl BadPage {
             offset,
             what: what.into(),
             keys: (None, None),
+            system: None,
+        }
+    }
+
+    fn unread(offset: u64, error: &io::Error) -> Self {
+        Self {
+            system: Some(error.kind()),
+            ..Self::at(offset, format!("cannot be read: {error}"))
         }
     }
 }
@@ -76,14 +87,14 @@ pub(crate) struct NamedTable {
 impl PageFile {
     /// Reads the header.
     pub fn open(file: Arc<dyn File>) -> Result<Self, BadPage> {
-        let io = |error: std::io::Error| BadPage::at(0, format!("cannot be read: {error}"));
-        let length = file.len().map_err(io)?;
+        let length = file.len().map_err(|error| BadPage::unread(0, &error))?;
         if length < 2 * PAGE {
             let what = format!("the file is cut short: {length} bytes");
             return Err(BadPage::at(length, what));
         }
         let mut bytes = [0; HEADER];
-        file.read_at(&mut bytes, 0).map_err(io)?;
+        file.read_at(&mut bytes, 0)
+            .map_err(|error| BadPage::unread(0, &error))?;
         let header = Header::parse(&bytes)
             .ok_or_else(|| BadPage::at(0, "it is no database file: its header is not one"))?;
         header.check(length)?;
@@ -113,33 +124,39 @@ impl PageFile {
         self.read.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// The tables that were opened by name, and those of the database itself, as far as the pages
-    /// that name them can be read; the others go to `bad`.
-    pub fn tables(&self, bad: &mut dyn FnMut(BadPage)) -> [Vec<NamedTable>; 2] {
-        [0, 1].map(|nth| {
-            let mut tables = Vec::new();
-            let root = self.roots.get(nth).cloned().flatten();
-            let tree = Tree {
-                length: root.as_ref().map_or(0, |root| root.length),
-                root,
-                key_size: None,
-                value_size: None,
-            };
-            let mut unknown = Vec::new();
-            let mut row = |row: Row<'_>| {
-                let name = String::from_utf8_lossy(row.key).into_owned();
-                match Tree::parse(row.value) {
-                    Some(tree) => tables.push(NamedTable { name, tree }),
-                    None => unknown.push(name),
-                }
-            };
-            self.walk(&tree, Order::Bytes, &mut row, bad);
-            for name in unknown {
-                let what = format!("the description of table {name} cannot be read");
-                bad(BadPage::at(0, what));
+    /// The tables that were opened by name, as far as the pages that name them can be read; the others
+    /// go to `bad`.
+    pub fn tables(&self, bad: &mut dyn FnMut(BadPage)) -> Vec<NamedTable> {
+        self.list(self.roots[0].clone(), bad)
+    }
+
+    /// The tables of the database itself, likewise.
+    pub fn own_tables(&self, bad: &mut dyn FnMut(BadPage)) -> Vec<NamedTable> {
+        self.list(self.roots[1].clone(), bad)
+    }
+
+    fn list(&self, root: Option<Root>, bad: &mut dyn FnMut(BadPage)) -> Vec<NamedTable> {
+        let mut tables = Vec::new();
+        let tree = Tree {
+            length: root.as_ref().map_or(0, |root| root.length),
+            root,
+            key_size: None,
+            value_size: None,
+        };
+        let mut unknown = Vec::new();
+        let mut row = |row: Row<'_>| {
+            let name = String::from_utf8_lossy(row.key).into_owned();
+            match Tree::parse(row.value) {
+                Some(tree) => tables.push(NamedTable { name, tree }),
+                None => unknown.push(name),
             }
-            tables
-        })
+        };
+        self.walk(&tree, Order::Bytes, &mut row, bad);
+        for name in unknown {
+            let what = format!("the description of table {name} cannot be read");
+            bad(BadPage::at(0, what));
+        }
+        tables
     }
 
     /// Offset and length of a page in bytes; `None` if it would not lie within the file.

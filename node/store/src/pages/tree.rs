@@ -158,13 +158,14 @@ impl PageFile {
 }
 
 impl Walk<'_> {
-    fn complain(&mut self, offset: u64, what: &str, (above, upto): Bounds<'_>) {
+    fn complain(&mut self, offset: u64, what: &str, bounds: Bounds<'_>) {
+        self.tell(BadPage::at(offset, what), bounds);
+    }
+
+    fn tell(&mut self, bad: BadPage, (above, upto): Bounds<'_>) {
         self.damaged = true;
-        (self.bad)(BadPage {
-            offset,
-            what: what.to_owned(),
-            keys: (above.map(<[u8]>::to_vec), upto.map(<[u8]>::to_vec)),
-        });
+        let keys = (above.map(<[u8]>::to_vec), upto.map(<[u8]>::to_vec));
+        (self.bad)(BadPage { keys, ..bad });
     }
 
     fn page(&mut self, number: u64, checksum: u128, bounds: Bounds<'_>, depth: usize) {
@@ -174,7 +175,7 @@ impl Walk<'_> {
         };
         let mut bytes = vec![0; length];
         if let Err(error) = self.file.file.read_at(&mut bytes, offset) {
-            return self.complain(offset, &format!("the page cannot be read: {error}"), bounds);
+            return self.tell(BadPage::unread(offset, &error), bounds);
         }
         self.file.count(length);
         let done = match bytes.first() {

@@ -71,7 +71,7 @@ impl<'a> Checker<'a> {
             let place = "the list of the tables".to_owned();
             report(Report::Damage(Damage::of_page(&path, bad, Some(place))));
         };
-        let [tables, internal] = pages.tables(&mut bad);
+        let (tables, internal) = (pages.tables(&mut bad), pages.own_tables(&mut bad));
         let by_name = |tables: Vec<crate::pages::NamedTable>| {
             let named = tables.into_iter().map(|table| (table.name, table.tree));
             named.collect()

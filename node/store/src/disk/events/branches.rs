@@ -5,6 +5,7 @@ use crate::pages::page::Branch;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// A page and its checksum, which it has.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Kept {
 #[derive(Debug)]
 pub(super) struct Branches {
     /// Bytes of each generation.
-    room: usize,
+    room: AtomicUsize,
     generations: RwLock<[Generation; 2]>,
 }
 
@@ -46,9 +47,19 @@ struct Generation {
 impl Branches {
     /// With room for so many bytes.
     pub fn new(bytes: usize) -> Self {
-        let room = bytes / 2;
+        let room = AtomicUsize::new(bytes / 2);
         let generations = RwLock::default();
         Self { room, generations }
+    }
+
+    /// From now on with room for so many bytes.
+    pub fn set_room(&self, bytes: usize) {
+        self.room.store(bytes / 2, Relaxed);
+        let mut generations = self.generations.write();
+        let generations = generations.iter_mut();
+        generations
+            .filter(|one| one.bytes > bytes / 2)
+            .for_each(|one| *one = Generation::default());
     }
 
     /// The page, if it is kept.
@@ -70,12 +81,13 @@ impl Branches {
     /// Keeps a page.
     pub fn keep(&self, number: u64, kept: Arc<Kept>) {
         let bytes = kept.bytes.len();
-        if bytes > self.room {
+        let room = self.room.load(Relaxed);
+        if bytes > room {
             return;
         }
         let mut generations = self.generations.write();
         let [young, old] = &mut *generations;
-        if young.bytes + bytes > self.room {
+        if young.bytes + bytes > room {
             *old = std::mem::take(young);
         }
         let before = young.pages.insert(number, kept);
@@ -119,6 +131,16 @@ mod tests {
         branches.keep(7, kept(1_024, 2));
         assert!(branches.get(7, 2).is_some());
         assert_eq!(bytes(&branches), 1_024);
+    }
+
+    #[test]
+    fn with_less_room_less_is_kept() {
+        let branches = Branches::new(1 << 20);
+        (0..100).for_each(|number| branches.keep(number, kept(1_024, 1)));
+        assert_eq!(bytes(&branches), 100 * 1_024);
+        branches.set_room(8_192);
+        (0..100).for_each(|number| branches.keep(number, kept(1_024, 1)));
+        assert!(bytes(&branches) <= 8_192);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::tables::EVENTS;
 use branches::Branches;
 use esdb_disk::File;
 use redb::TableHandle;
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -67,11 +68,15 @@ impl Source {
             return Err(redb::Error::DatabaseClosed.into());
         }
         read.map_err(|error| {
-            let path = self.path.display();
-            let text = format!("{path}: read {length} bytes at {offset}: {error}");
-            self.health.tell(text.clone());
-            StoreError::Disk(io::Error::new(error.kind(), text))
+            let what = format_args!("read {length} bytes at {offset}: {error}");
+            self.unread(error.kind(), what)
         })
+    }
+
+    fn unread(&self, kind: io::ErrorKind, what: impl Display) -> StoreError {
+        let text = format!("{}: {what}", self.path.display());
+        self.health.tell(text.clone());
+        StoreError::Disk(io::Error::new(kind, text))
     }
 
     fn damaged(&self, offset: u64, what: &str) -> StoreError {
@@ -94,10 +99,13 @@ const UNKNOWN: usize = usize::MAX;
 impl Events {
     /// The table as the file shows it now.
     pub fn open(source: &Arc<Source>) -> Result<Self, StoreError> {
-        let bad = |bad: BadPage| source.damaged(bad.offset, &bad.what);
+        let bad = |bad: BadPage| match bad.system {
+            Some(kind) => source.unread(kind, format_args!("offset {}: {}", bad.offset, bad.what)),
+            None => source.damaged(bad.offset, &bad.what),
+        };
         let pages = PageFile::open(source.file.clone()).map_err(bad)?;
         let mut first = None;
-        let [tables, _] = pages.tables(&mut |bad| first = first.take().or(Some(bad)));
+        let tables = pages.tables(&mut |bad| first = first.take().or(Some(bad)));
         if let Some(found) = first {
             return Err(bad(found));
         }
@@ -113,6 +121,11 @@ impl Events {
             tree: events.tree,
             height: AtomicUsize::new(UNKNOWN),
         })
+    }
+
+    /// From now on, so many bytes of the pages that lead to events are kept.
+    pub fn set_room(&self, bytes: usize) {
+        self.source.branches.set_room(bytes);
     }
 
     /// Begins to read.
