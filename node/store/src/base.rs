@@ -82,7 +82,10 @@ impl Base {
     pub fn write(&mut self, frozen: &Frozen) -> Result<Arc<Disk>, StoreError> {
         self.recover(None)?;
         let written = guard(|| checkpoint::write(self.database.get()?, &self.disk, frozen));
-        let written = written.and_then(|()| read(&self.database));
+        let written = written.and_then(|()| {
+            // It is durable: to go on from what was there before would write it twice.
+            read(&self.database).inspect_err(|error| self.health.note(error.to_string()))
+        });
         match written {
             Ok(disk) => self.disk = disk,
             Err(error) => {

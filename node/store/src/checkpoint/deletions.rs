@@ -49,7 +49,7 @@ impl Writer<'_> {
                     self.remove(disk, std::mem::take(&mut gone))?;
                 }
                 match found {
-                    Err(error @ StoreError::Damaged { .. }) => {
+                    Err(error @ (StoreError::Damaged { .. } | StoreError::DamagedPage(_))) => {
                         tracing::warn!(%error, "the events of a deleted stream are looked for");
                         self.remove_without_runs(disk, number)?;
                         break;
@@ -127,7 +127,7 @@ impl Writer<'_> {
             });
             match read {
                 // It goes away, so nobody misses it, and a store must be able to write checkpoints.
-                Err(error @ StoreError::Damaged { .. }) => {
+                Err(error @ (StoreError::Damaged { .. } | StoreError::DamagedPage(_))) => {
                     tracing::warn!(%error, "an event of a deleted stream is removed unread");
                     unreadable.push(position);
                 }

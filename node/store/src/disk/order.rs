@@ -105,27 +105,7 @@ impl Disk {
             true => (rank, 0),
             false => self.locate(rank, dead_runs)?,
         };
-        let (mut next, mut seen) = (start, 0);
-        let mut events = self.events.reader();
-        while let Some((position, value)) = events.at_or_after(next)? {
-            self.check_hole(next, position)?;
-            next = position + 1;
-            let (row, body) = EventRow::open(position, value)?;
-            if dead.contains(&row.number) {
-                continue;
-            }
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            visit(body.recorded(row.name, row.version, position, row.epoch_us));
-            seen += 1;
-            if seen == limit {
-                return Ok(seen);
-            }
-        }
-        self.check_hole(next, self.state.next_position)?;
-        Ok(seen)
+        self.in_order(start, (&mut skip, limit), dead, visit)
     }
 
     /// Visits up to `limit` events from `position` on, without those of `dead` streams.
@@ -136,13 +116,29 @@ impl Disk {
         dead: &HashSet<u64>,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
+        self.in_order(position, (&mut 0, limit), dead, visit)
+    }
+
+    /// Visits the events from `position` on, without those of `dead` streams: the first `skip` not, and
+    /// of the others up to `limit`.
+    fn in_order(
+        &self,
+        position: u64,
+        (skip, limit): (&mut u64, usize),
+        dead: &HashSet<u64>,
+        visit: Visit<'_>,
+    ) -> Result<usize, StoreError> {
         let (mut next, mut seen) = (position, 0);
-        let mut events = self.events.reader();
+        let (mut events, mut holes) = (self.events.reader(), Holes::new(self));
         while let Some((position, value)) = events.at_or_after(next)? {
-            self.check_hole(next, position)?;
+            holes.check(next, position)?;
             next = position + 1;
             let (row, body) = EventRow::open(position, value)?;
             if dead.contains(&row.number) {
+                continue;
+            }
+            if *skip > 0 {
+                *skip -= 1;
                 continue;
             }
             visit(body.recorded(row.name, row.version, position, row.epoch_us));
@@ -151,46 +147,67 @@ impl Disk {
                 return Ok(seen);
             }
         }
-        self.check_hole(next, self.state.next_position)?;
+        holes.check(next, self.state.next_position)?;
         Ok(seen)
+    }
+}
+
+/// What a reader that goes upward knows of the holes between events.
+struct Holes<'d> {
+    disk: &'d Disk,
+    /// The last block whose events were counted.
+    counted: Option<u64>,
+}
+
+impl<'d> Holes<'d> {
+    fn new(disk: &'d Disk) -> Self {
+        let counted = None;
+        Self { disk, counted }
     }
 
     /// Refuses a hole that no deletion left: every block that it touches must count as many events
     /// as it holds.
-    fn check_hole(&self, from: u64, end: u64) -> Result<(), StoreError> {
+    fn check(&mut self, from: u64, end: u64) -> Result<(), StoreError> {
         if from >= end {
             return Ok(());
         }
         let (first, last) = (block_of(1, from), block_of(1, end - 1));
         for block in [first, last] {
-            let from = block * FAN_OUT;
-            let (mut held, mut next) = (0, from);
-            let mut events = self.events.reader();
-            while let Some((position, _)) = events.at_or_after(next)?
-                && position - from < FAN_OUT
-            {
-                (held, next) = (held + 1, position + 1);
-            }
-            let value = self.blocks.get((1, block))?;
-            let counted = value
-                .map(|value| open_block(1, block, value.value()))
-                .transpose()?;
-            if held != counted.unwrap_or(0) {
-                return Err(
-                    IN_EVENTS.damaged(&from.to_be_bytes(), "an event of its block is missing")
-                );
+            if self.counted != Some(block) {
+                self.count(block)?;
+                self.counted = Some(block);
             }
         }
-        match self
-            .blocks
-            .range((1, first + 1)..(1, last.max(first + 1)))?
-            .next()
-        {
+        let between = (1, first + 1)..(1, last.max(first + 1));
+        match self.disk.blocks.range(between)?.next() {
             Some(row) => {
                 let block = row?.0.value().1 * FAN_OUT;
                 Err(IN_EVENTS.damaged(&block.to_be_bytes(), "the events of its block are missing"))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Each event is opened: the key of one that is damaged may say that it is another.
+    fn count(&self, block: u64) -> Result<(), StoreError> {
+        let from = block * FAN_OUT;
+        let (mut held, mut next) = (0, from);
+        let mut events = self.disk.events.reader();
+        while let Some((position, value)) = events.at_or_after(next)?
+            && position - from < FAN_OUT
+        {
+            EventRow::open(position, value)?;
+            (held, next) = (held + 1, position + 1);
+        }
+        let value = self.disk.blocks.get((1, block))?;
+        let counted = value
+            .map(|value| open_block(1, block, value.value()))
+            .transpose()?;
+        match held == counted.unwrap_or(0) {
+            true => Ok(()),
+            false => {
+                Err(IN_EVENTS.damaged(&from.to_be_bytes(), "an event of its block is missing"))
+            }
         }
     }
 }

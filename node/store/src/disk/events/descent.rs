@@ -27,6 +27,16 @@ pub(super) struct Page {
     pub span: Span,
 }
 
+impl Page {
+    /// Whether another page follows it, in the file and in what it may hold.
+    fn touches(&self, next: &Page) -> bool {
+        self.offset + self.length as u64 == next.offset
+            && self.span.end().checked_add(1) == Some(*next.span.start())
+            && !self.span.is_empty()
+            && !next.span.is_empty()
+    }
+}
+
 /// A page that leads to others, and what these may hold.
 #[derive(Debug)]
 pub(super) struct Above {
@@ -52,7 +62,11 @@ impl Above {
             position - self.span.start(),
             self.span.end() - self.span.start(),
         );
-        let guess = u128::from(before) * (branch.count as u128 + 1) / (u128::from(all) + 1);
+        let guess = match *self.span.end() {
+            // Nobody knows where the last one ends.
+            u64::MAX => branch.count as u128 / 2,
+            _ => u128::from(before) * (branch.count as u128 + 1) / (u128::from(all) + 1),
+        };
         let key = |nth| branch.key(nth).and_then(number);
         first_from(branch.count, position, guess as usize, key).ok_or_else(|| events.malformed())
     }
@@ -100,8 +114,8 @@ impl Above {
             let page = self.page(events, nth)?;
             length += page.length;
             let touches = pages.last().is_some_and(|last| match step {
-                1 => last.offset + last.length as u64 == page.offset,
-                _ => page.offset + page.length as u64 == last.offset,
+                1 => last.touches(&page),
+                _ => page.touches(last),
             });
             if !touches || length > AT_ONCE {
                 break;
@@ -190,7 +204,7 @@ impl Events {
         Err(self.malformed())
     }
 
-    fn malformed(&self) -> StoreError {
+    pub(super) fn malformed(&self) -> StoreError {
         let what = "the pages that lead to events cannot be followed";
         self.source.damaged(0, what)
     }

@@ -48,11 +48,12 @@ impl<'e> Reader<'e> {
     /// The first event at `position` or after it: its position, and its row's value.
     pub fn at_or_after(&mut self, mut position: u64) -> Result<Option<(u64, &[u8])>, StoreError> {
         let (page, row) = loop {
-            let Some(page) = self.holder(position) else {
-                match self.load(position)? {
-                    true => continue,
-                    false => return Ok(None),
-                }
+            let page = match self.holder(position) {
+                Some(page) => page,
+                None => match self.load(position)? {
+                    Some(page) => page,
+                    None => return Ok(None),
+                },
             };
             if let Some(row) = self.row(page, position)? {
                 break (page, row);
@@ -114,11 +115,11 @@ impl<'e> Reader<'e> {
         }
     }
 
-    /// Reads the page that may hold `position`, with others beside it if such ones were read before.
-    /// False if there are no events.
-    fn load(&mut self, position: u64) -> Result<bool, StoreError> {
+    /// Reads the page that may hold `position`, with others beside it if such ones were read before,
+    /// and answers which of those in memory it is. `None` if there are no events.
+    fn load(&mut self, position: u64) -> Result<Option<usize>, StoreError> {
         let Some(root) = &self.events.tree.root else {
-            return Ok(false);
+            return Ok(None);
         };
         if !self
             .above
@@ -137,7 +138,10 @@ impl<'e> Reader<'e> {
             None => vec![self.events.page(root.page, 0..=u64::MAX)?],
         };
         self.hold(pages)?;
-        Ok(true)
+        match self.holder(position) {
+            Some(page) => Ok(Some(page)),
+            None => Err(self.events.malformed()),
+        }
     }
 
     /// Which way the reader goes, and how many pages it should take at once: twice as many as the
