@@ -131,9 +131,12 @@ unheld(Module, Name, Make) ->
             erlang:yield()
         end),
         receive made -> ok end,
-        _ = erlang:system_monitor(Self, [{long_schedule, 8}]),
+        _ = erlang:system_monitor(Self, [{long_schedule, 8}, {large_heap, 1 bsl 20}]),
         Worker ! go,
         receive {'DOWN', Monitor, process, Worker, normal} -> ok end,
+        %% What the monitor says comes late, but in order: after this comes nothing about the worker.
+        Large = spawn(fun() -> Numbers = lists:seq(1, 1 bsl 20), erlang:garbage_collect(), length(Numbers) end),
+        receive {monitor, Large, large_heap, _} -> ok end,
         _ = erlang:system_monitor(undefined),
         receive {monitor, Worker, long_schedule, _} -> exit(held) after 0 -> ok end
     end) =:= normal.
