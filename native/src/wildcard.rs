@@ -11,6 +11,8 @@ pub struct Pattern<'p> {
     head: &'p [u8],
     /// The parts between stars; `None` without any star.
     rest: Option<(Vec<&'p [u8]>, &'p [u8])>,
+    /// The bytes of all parts: no shorter text matches.
+    least: usize,
 }
 
 /// Whether `part`, where `?` fits every byte, is `text`, which has the same length.
@@ -31,23 +33,33 @@ fn is_literal(length: usize, part: &[u8]) -> bool {
 impl<'p> Pattern<'p> {
     /// Cuts `pattern`.
     pub fn new(pattern: &'p [u8]) -> Self {
+        let stars = memchr::memchr_iter(b'*', pattern).count();
         let mut parts = pattern.split(|byte| *byte == b'*');
         let head = parts.next().unwrap_or_default();
         let rest = parts
             .next_back()
             .map(|tail| (parts.filter(|part| !part.is_empty()).collect(), tail));
-        Pattern { head, rest }
+        Pattern {
+            head,
+            rest,
+            least: pattern.len() - stars,
+        }
     }
 
-    /// Estimated nanoseconds to match a text of `length` bytes.
+    /// Estimated nanoseconds to match a text of `length` bytes. The estimate itself looks at each part, of which there
+    /// are no more than bytes.
     #[inline]
     pub fn cost(&self, length: usize) -> usize {
+        if length < self.least {
+            return 15;
+        }
         let parts = match &self.rest {
             Some((parts, _)) => parts.as_slice(),
             None => &[],
         };
         let searching = parts.iter().map(|part| match is_literal(length, part) {
-            true => 500 + length,
+            // What is looked for is prepared anew for each text.
+            true => 500 + length + 4 * part.len(),
             false => length.saturating_mul(part.len()) / 4,
         });
         searching.fold(15 + length / 4, usize::saturating_add)
@@ -56,6 +68,9 @@ impl<'p> Pattern<'p> {
     /// Whether the whole of `text` matches.
     #[inline]
     pub fn matches(&self, text: &[u8]) -> bool {
+        if text.len() < self.least {
+            return false;
+        }
         let Some((head, mut text)) = text.split_at_checked(self.head.len()) else {
             return false;
         };

@@ -91,6 +91,11 @@ no_scheduler_is_held_test_() ->
                 {ok, Many} = esdb_filter_nif:compile_predicate({'or', [{eq, a, I} || I <- lists:seq(1, 300000)]}),
                 [[#{a => 1}], Many]
             end},
+            %% Many parts, or one long part, for each of many short texts.
+            {esdb_filter_nif, filter_by_wildcard, fun() -> [lists:duplicate(5000, <<"b">>), binary:copy(<<"*a">>, 50000)] end},
+            {esdb_filter_nif, filter_by_wildcard, fun() ->
+                [lists:duplicate(480, binary:copy(<<"a">>, 64)), <<"*", (binary:copy(<<"b">>, 50000))/binary, "*">>]
+            end},
             {esdb_hash_nif, xxhash64, fun() -> [Shifted(), 0] end},
             {esdb_hash_nif, xxhash3, fun() -> [Shifted()] end},
             {esdb_hash_nif, fnv1a, fun() -> [Shifted()] end},
