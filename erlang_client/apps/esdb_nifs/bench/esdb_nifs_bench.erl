@@ -190,6 +190,15 @@ aggregates() ->
         ],
         N <- [1, 10, 100, 10000, 100000]
     ] ++
+    %% Little that comes to a large state.
+    [
+        {esdb_aggregate_nif, Name, lists:concat([N, " to ", Keys, " keys", Tags]), fun() -> [Make(N), maps:from_list(keyed(Keys)) | More] end, none}
+     || {Name, Make, More, Tags} <- [
+            {aggregate_events, fun orders/1, [false], ""}, {aggregate_events, fun orders/1, [true], ", off"},
+            {merge_tagged_batch, fun pairs/1, [], ""}
+        ],
+        {N, Keys} <- [{12, 12}, {12, 1000}, {2, 100000}]
+    ] ++
     [{esdb_aggregate_nif, merge_tagged_batch, lists:concat([N, " pairs"]), fun() -> [pairs(N), #{}] end, none} || N <- [1, 10, 100, 10000, 1000000]] ++
     [{esdb_aggregate_nif, finalize, lists:concat([N, " keys"]), fun() -> [maps:from_list(keyed(N))] end, none} || N <- [1, 10, 30, 100, 10000, 100000]].
 

@@ -35,7 +35,11 @@ aggregate_events(Events, State) -> aggregate_events(Events, State, false).
 
 %% In order, from the initial state; with Finalize the tags are taken off at the end.
 -spec aggregate_events([event()], map(), boolean()) -> map().
-aggregate_events(?AT_LEAST_2 = Events, State, Finalize) ->
+%% The library builds the whole state anew, the twin changes what the events change; taking the tags off rebuilds it in both.
+%% For a state of two keys no event need be counted.
+aggregate_events(?AT_LEAST_2 = Events, State, Finalize) when
+    map_size(State) =< 2; map_size(State) =< length(Events); Finalize, map_size(State) =< 4 * length(Events)
+->
     ?NATIVE(
         esdb_nifs_lib:aggregate_events(Events, State, Finalize),
         esdb_nifs_lib:aggregate_events_dirty(Events, State, Finalize),
@@ -137,13 +141,14 @@ merge_tagged_batch(Pairs) -> merge_tagged_batch(Pairs, #{}).
 
 %% Pairs of key and value applied in order to a state; tags are kept.
 -spec merge_tagged_batch([{term(), term()}], map()) -> map().
-%% What an ordinary scheduler would give up is not begun on one: the twin is too near to lose a part of the work.
-merge_tagged_batch(?AT_LEAST_12 = Pairs, State) when length(Pairs) > 12000 ->
+%% What an ordinary scheduler would give up is not begun on one: the twin is too near to lose a part of the work. As with
+%% events, the library builds the whole state anew.
+merge_tagged_batch(?AT_LEAST_12 = Pairs, State) when length(Pairs) > 12000, 4 * map_size(State) =< length(Pairs) ->
     case esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State) of
         twin -> erlang_merge_tagged_batch(Pairs, State);
         Result -> Result
     end;
-merge_tagged_batch(?AT_LEAST_12 = Pairs, State) ->
+merge_tagged_batch(?AT_LEAST_12 = Pairs, State) when map_size(State) =< 3; 4 * map_size(State) =< length(Pairs) ->
     ?NATIVE(
         esdb_nifs_lib:merge_tagged_batch(Pairs, State),
         esdb_nifs_lib:merge_tagged_batch_dirty(Pairs, State),
@@ -177,7 +182,7 @@ erlang_merge_tagged_batch(_, _) ->
 -spec finalize(map()) -> map().
 %% A map of few keys is done before a call has begun, and a very large one the emulator rebuilds almost as fast. Both are treated
 %% here, not by a call of the twin, which would be felt with one key.
-finalize(Map) when map_size(Map) < 6; map_size(Map) > 4000 ->
+finalize(Map) when map_size(Map) < 6; map_size(Map) > 3000 ->
     maps:map(fun untagged/2, Map);
 finalize(Map) ->
     ?NATIVE(esdb_nifs_lib:finalize(Map), esdb_nifs_lib:finalize_dirty(Map), erlang_finalize(Map)).
