@@ -26,28 +26,47 @@ struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     fn read(nodes: Term<'a>, edges: Term<'a>, budget: &mut Budget) -> Result<Self, Stop> {
-        let mut graph = Graph {
-            names: Names::new(nodes.get_env()),
-            nodes: Vec::with_capacity(64),
-            listed: 0,
-            edges: Vec::with_capacity(64),
-        };
+        let mut graph = Graph::new(nodes.get_env());
         each(nodes, budget, 15, |node, budget| {
             let (number, _) = graph.names.number(node, budget)?;
             graph.nodes.push(number);
             Ok(())
         })?;
         graph.listed = graph.names.len();
+        graph.connect(edges, budget)?;
+        Ok(graph)
+    }
+
+    /// Without the listed nodes, where the answer is in the edges alone: those are only asked whether they are binaries.
+    fn read_edges(nodes: Term<'a>, edges: Term<'a>, budget: &mut Budget) -> Result<Self, Stop> {
+        each(nodes, budget, 5, |node, _| match node.is_binary() {
+            true => Ok(()),
+            false => Err(Stop::Twin),
+        })?;
+        let mut graph = Graph::new(nodes.get_env());
+        graph.connect(edges, budget)?;
+        Ok(graph)
+    }
+
+    fn new(env: Env<'a>) -> Self {
+        Graph {
+            names: Names::new(env),
+            nodes: Vec::with_capacity(64),
+            listed: 0,
+            edges: Vec::with_capacity(64),
+        }
+    }
+
+    fn connect(&mut self, edges: Term<'a>, budget: &mut Budget) -> Result<(), Stop> {
         each(edges, budget, 50, |edge, budget| {
             let (from, to) = pair(edge)?;
             let edge = (
-                graph.names.number(from, budget)?.0,
-                graph.names.number(to, budget)?.0,
+                self.names.number(from, budget)?.0,
+                self.names.number(to, budget)?.0,
             );
-            graph.edges.push(edge);
+            self.edges.push(edge);
             Ok(())
-        })?;
-        Ok(graph)
+        })
     }
 
     fn out(&self) -> Adjacency {
@@ -192,7 +211,7 @@ pub fn has_cycle<'a>(
     nodes: Term<'a>,
     edges: Term<'a>,
 ) -> Run<'a> {
-    let graph = Graph::read(nodes, edges, budget)?;
+    let graph = Graph::read_edges(nodes, edges, budget)?;
     Ok((graph.order().len() < graph.names.len()).encode(env))
 }
 
@@ -236,7 +255,7 @@ pub fn has_path<'a>(
     from: Term<'a>,
     to: Term<'a>,
 ) -> Run<'a> {
-    let mut graph = Graph::read(nodes, edges, budget)?;
+    let mut graph = Graph::read_edges(nodes, edges, budget)?;
     let (from, to) = (
         graph.names.number(from, budget)?.0,
         graph.names.number(to, budget)?.0,
@@ -254,7 +273,7 @@ fn around<'a>(
     start: Term<'a>,
     adjacency: impl Fn(&Graph<'a>) -> Adjacency,
 ) -> Run<'a> {
-    let mut graph = Graph::read(nodes, edges, budget)?;
+    let mut graph = Graph::read_edges(nodes, edges, budget)?;
     let start = graph.names.number(start, budget)?.0;
     let (reached, _) = reach(
         graph.names.len(),
