@@ -40,13 +40,25 @@ struct Table {
 pub(crate) struct Deletion {
     table: Arc<Mutex<Table>>,
     name: Vec<u8>,
+    /// Tells it from others of that name.
+    mailbox: UnboundedSender<Message>,
 }
 
 impl Deletion {
-    /// It is not deleted after all. Answers false if another one has its name already.
+    fn new(table: &Arc<Mutex<Table>>, name: &[u8], entry: &Running) -> Self {
+        Deletion {
+            table: table.clone(),
+            name: name.to_vec(),
+            mailbox: entry.mailbox.clone(),
+        }
+    }
+
+    /// It is not deleted after all. Answers false if another one has had its name since, or the
+    /// store ends.
     pub(super) fn undo(&self) -> bool {
         let mut table = self.table.lock();
-        if table.running.contains_key(&self.name) {
+        let ending = table.ending.get(&self.name);
+        if !ending.is_some_and(|entry| entry.mailbox.same_channel(&self.mailbox)) {
             return false;
         }
         let entry = table.ending.remove(&self.name);
@@ -244,10 +256,7 @@ impl Persistent {
         let Some(entry) = table.running.remove(name) else {
             return unknown(name, &reply);
         };
-        let deletion = Deletion {
-            table: self.table.clone(),
-            name: name.to_vec(),
-        };
+        let deletion = Deletion::new(&self.table, name, &entry);
         let _ended = entry.mailbox.send(Message::Delete { deletion, reply });
         table.ending.retain(|_, entry| !entry.task.is_finished());
         table.ending.insert(name.to_vec(), entry);
@@ -272,13 +281,24 @@ impl Persistent {
 
     /// Ends all tasks.
     pub(crate) fn end(&self) {
-        self.table.lock().running.clear();
+        let mut table = self.table.lock();
+        table.running.clear();
+        self.let_deleted_end(&mut table);
     }
 
     /// Ends all tasks, and tells the consumers that the store was removed.
     pub(crate) fn end_with_store(&self) {
-        for entry in std::mem::take(&mut self.table.lock().running).into_values() {
+        let mut table = self.table.lock();
+        for entry in std::mem::take(&mut table.running).into_values() {
             let _ended = entry.mailbox.send(Message::End);
+            drop(self.let_end(entry));
+        }
+        self.let_deleted_end(&mut table);
+    }
+
+    /// From now on those that are being deleted do not come back, even if the log refuses that.
+    fn let_deleted_end(&self, table: &mut Table) {
+        for (_, entry) in table.ending.drain() {
             drop(self.let_end(entry));
         }
     }
@@ -286,4 +306,60 @@ impl Persistent {
 
 fn unknown(name: &[u8], reply: &ReplyTo) {
     reply.send(true, |out| refusal::subscription_not_found(out, name));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::definition::BUFFER_BYTES;
+    use super::*;
+
+    fn running() -> Running {
+        let (mailbox, _) = unbounded_channel();
+        let definition = Definition {
+            kind: Vec::new(),
+            selector: Vec::new(),
+            max_consumers: 1,
+            max_attempts: 0,
+            buffer: 1,
+            buffer_bytes: BUFFER_BYTES,
+            when_full: "block".to_owned(),
+            warn_at: 0,
+            heartbeat_ms: 0,
+        };
+        Running {
+            definition,
+            selector: Arc::new(Selector::stream(b"s")),
+            mailbox,
+            checkpoint: Arc::new(watch::Sender::new(0)),
+            task: Handle::current().spawn(std::future::pending()),
+        }
+    }
+
+    fn delete(table: &Arc<Mutex<Table>>, entry: Running) -> Deletion {
+        let deletion = Deletion::new(table, b"n", &entry);
+        table.lock().ending.insert(b"n".to_vec(), entry);
+        deletion
+    }
+
+    #[tokio::test]
+    async fn what_the_log_keeps_is_there_again() {
+        let table = Arc::default();
+        let deletion = delete(&table, running());
+        assert!(deletion.undo());
+        assert!(table.lock().running.contains_key(b"n".as_slice()));
+        assert!(!deletion.undo());
+    }
+
+    /// One of the same name was opened meanwhile, and then deleted, too: it waits for the first.
+    #[tokio::test]
+    async fn another_one_of_the_name_does_not_come_back() {
+        let table: Arc<Mutex<Table>> = Arc::default();
+        let first = delete(&table, running());
+        let before = table.lock().ending.remove(b"n".as_slice());
+        let second = delete(&table, running());
+        assert!(!first.undo());
+        assert!(table.lock().running.is_empty());
+        assert!(second.undo());
+        drop(before);
+    }
 }

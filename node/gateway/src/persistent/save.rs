@@ -176,13 +176,15 @@ impl Runner {
         match self.take_out().await {
             Ok(()) => answer_ok(vec![reply]),
             Err(kept) => {
+                // First: whoever is answered may ask for it at once.
+                let is_back = !kept.is_stopped() && deletion.undo();
                 reply.send(true, |out| kept.answer(out));
-                if deletion.undo() {
+                if is_back {
                     return false;
                 }
                 // One that has its name waits for its end.
                 while let Err(kept) = self.take_out().await
-                    && !matches!(kept, Kept::Refused(Unavailable::Stopped(_)))
+                    && kept.may_pass()
                 {
                     tokio::time::sleep(RETRY_AFTER).await;
                 }
@@ -239,6 +241,19 @@ impl Kept {
             Kept::Damaged(error) => refusal::failed_read(out, error),
             Kept::Refused(reason) => refusal::unavailable(out, reason),
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        matches!(self, Kept::Refused(Unavailable::Stopped(_)))
+    }
+
+    /// Whether the same may be granted later.
+    fn may_pass(&self) -> bool {
+        use Unavailable::{DiskFailed, DiskFull, Overloaded};
+        matches!(
+            self,
+            Kept::Refused(DiskFull(_) | DiskFailed(_) | Overloaded)
+        )
     }
 }
 
