@@ -213,16 +213,19 @@ impl Delivery {
     }
 
     /// Answers false if the subscription is another one's now: this delivery is about to end.
-    pub(super) fn send(&self, to: &Subscriber<'_>, batch: &Batch) -> bool {
-        self.subscription.send(batch, || {
-            to.connection.send(to.pid, true, |out| {
-                put::tuple(out, 2);
-                put::atom(out, "events");
-                put::list(out, batch.events.len());
-                out.extend_from_slice(&batch.terms);
-                out.push(tag::NIL);
-            });
-            to.connection.receipt()
-        })
+    fn send(&self, to: &Subscriber<'_>, batch: &Batch) -> bool {
+        self.subscription.send(batch, || self.write(to, batch))
+    }
+
+    /// Sends a message and answers its receipt.
+    pub(super) fn write(&self, to: &Subscriber<'_>, batch: &Batch) -> u64 {
+        to.connection.send(to.pid, true, |out| {
+            put::tuple(out, 2);
+            put::atom(out, "events");
+            put::list(out, batch.events.len());
+            out.extend_from_slice(&batch.terms);
+            out.push(tag::NIL);
+        });
+        to.connection.receipt()
     }
 }

@@ -71,10 +71,13 @@ impl Delivery {
             }
             let bytes = room.bytes.min(MESSAGE.bytes);
             let batch = queue.send(Room { events, bytes });
-            if flow.pull {
-                self.subscription.flow.used(batch.events.len() as u64);
-            }
-            if !self.send(to, &batch) {
+            let sent = self.subscription.send(&batch, || {
+                if flow.pull {
+                    self.subscription.flow.used(batch.events.len() as u64);
+                }
+                self.write(to, &batch)
+            });
+            if !sent {
                 return;
             }
         }
