@@ -6,6 +6,11 @@
 -define(STORE, default_store).
 %% In blocks of 512 bytes, as ulimit takes it: 4 MiB.
 -define(LIMIT, "8192").
+%% So long that not even its deletion fits on a full disk.
+-define(OWN, <<
+    "own-0123456789-0123456789-0123456789-0123456789-"
+    "0123456789-0123456789-0123456789-0123456789-0123456789"
+>>).
 
 full_disk_test_() ->
     [
@@ -105,22 +110,22 @@ subscriptions_stay(Dir) ->
     ok = esdb_peer:call(Client, esdb_client, join, [?STORE]),
     Filler = filename:join(Dir, "filler"),
     esdb_peer:run(Client, fun() ->
-        ok = ask({open_subscription, ?STORE, <<"own">>, #{selector => <<"s">>, heartbeat => 0}}),
+        ok = ask({open_subscription, ?STORE, ?OWN, #{selector => <<"s">>, heartbeat => 0}}),
         {ok, _} = ask({save_subscription, ?STORE, by_stream, <<"s">>, <<"published">>, 0, self()}),
         {ok, 0} = append(0),
         delivered(),
         ok = take(Filler, 0),
         [{_, disk_full, _} = fill(1, Size) || Size <- [100000, 1000, 1]],
         Refused = {error, disk_full},
-        ?assertEqual(Refused, name_of(ask({delete_subscription, ?STORE, <<"own">>}))),
+        ?assertEqual(Refused, name_of(ask({delete_subscription, ?STORE, ?OWN}))),
         ?assertEqual(Refused, name_of(remove(<<"published">>))),
-        ?assertEqual({ok, [<<"own">>]}, ask({list_persistent_subscriptions, ?STORE})),
+        ?assertEqual({ok, [?OWN]}, ask({list_persistent_subscriptions, ?STORE})),
         ?assertMatch({ok, [#{subscription_name := <<"published">>}]}, ask({get_subscriptions, ?STORE})),
         forget_messages(),
         ok = file:delete(Filler),
         esdb_wait:until(fun() -> element(1, append(last)) =:= ok end),
         delivered(),
-        ok = ask({delete_subscription, ?STORE, <<"own">>}),
+        ok = ask({delete_subscription, ?STORE, ?OWN}),
         ok = remove(<<"published">>)
     end),
     ok = esdb_server:kill(Server),
@@ -189,7 +194,7 @@ delivered() ->
     after 10000 -> error(published)
     end,
     receive
-        {esdb_subscription, <<"own">>, {events, _}} -> ok
+        {esdb_subscription, ?OWN, {events, _}} -> ok
     after 10000 -> error(own)
     end.
 
