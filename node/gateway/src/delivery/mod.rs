@@ -16,11 +16,13 @@
 //! - [`feed`]: the events after a cursor; [`live`]: new events to those who have caught up
 //! - `forget`: removes those that nobody comes back for
 //! - `table`: those that run, by key and name
+//! - `changes`: what becomes of those that the log refuses to save or to remove
 //! - [`start`]: where a subscription begins
 //! - [`batch`]: events on their way
 
 pub(crate) mod acknowledged;
 pub(crate) mod batch;
+mod changes;
 pub(crate) mod definition;
 pub(crate) mod deliver;
 pub(crate) mod feed;

@@ -3,6 +3,7 @@
 //! Requests change what is in memory at once and answer when the change is durable, so that the
 //! requests of one sender see each other's effects, whatever they ask for.
 
+use super::changes::{Changes, Effect};
 use super::definition::Definition;
 use super::deliver::{Delivery, Means};
 use super::live::Live;
@@ -29,6 +30,8 @@ pub(crate) struct Subscriptions {
     pub(super) replica: Replica,
     means: Arc<Means>,
     pub(super) running: Mutex<Table>,
+    /// Locked after `running`, or alone.
+    changes: Arc<Mutex<Changes>>,
     dispatcher: JoinHandle<()>,
 }
 
@@ -64,6 +67,7 @@ impl Subscriptions {
             replica: replica.clone(),
             means: Arc::new(means),
             running: Mutex::default(),
+            changes: Arc::default(),
             dispatcher,
         };
         if let Err(error) = subscriptions.load() {
@@ -162,29 +166,48 @@ impl Subscriptions {
         let subscription = Subscription::new(id.clone(), selector, wanted.definition, progress);
         let subscription = Arc::new(subscription);
         running.insert(self.run(subscription.clone()));
-        let done = self.or_undo(done, move |_, running| drop(running.remove(&id)));
+        let created = Effect {
+            key: id,
+            before: None,
+            after: Some(subscription.clone()),
+        };
+        let done = self.noted(vec![created], done);
         subscription.save_whole(&self.replica, done)
     }
 
-    /// `done`, before which `undo` changes the table back if the log refused.
-    fn or_undo(
-        self: &Arc<Self>,
-        done: Done,
-        undo: impl FnOnce(&Self, &mut Table) + Send + 'static,
-    ) -> Done {
+    /// `done` for a command with these effects, which the table shows. If the log refuses, the table
+    /// is put right first.
+    fn noted(self: &Arc<Self>, effects: Vec<Effect>, done: Done) -> Done {
         let (this, runtime) = (Arc::downgrade(self), Handle::current());
+        let changes = self.changes.clone();
+        changes.lock().begin(&effects);
         Box::new(move |outcome, more| {
-            if outcome.is_ok() {
-                return done(outcome, more);
+            let mut locked = changes.lock();
+            let told = locked.answered(effects, outcome, done);
+            let is_due = locked.is_due();
+            drop(locked);
+            if let Some((done, outcome)) = told {
+                done(outcome, more);
             }
-            // Not here: this may be called before the lock is given back.
-            runtime.spawn(async move {
-                if let Some(this) = this.upgrade() {
-                    undo(&this, &mut this.running.lock());
-                }
-                done(outcome, false);
-            });
+            if is_due {
+                // Not here: this may be called before the lock of the table is given back.
+                runtime.spawn(async move {
+                    if let Some(this) = this.upgrade() {
+                        this.put_right();
+                    }
+                });
+            }
         })
+    }
+
+    fn put_right(&self) {
+        let mut running = self.running.lock();
+        let mut changes = self.changes.lock();
+        let refused = changes.put_right(&mut running, |subscription| self.run(subscription));
+        drop((changes, running));
+        for (done, reason) in refused {
+            done(Err(reason), false);
+        }
     }
 
     /// evoq subscribes to everything under this name, from 0, each time that it starts, after it has
@@ -196,7 +219,7 @@ impl Subscriptions {
 
     /// Binds it to another process, for which it begins at a position if that is given.
     fn bind(
-        &self,
+        self: &Arc<Self>,
         known: &Arc<Subscription>,
         wanted: Definition,
         begins_at: Option<u64>,
@@ -228,10 +251,14 @@ impl Subscriptions {
             }
             anew
         });
-        match begins_at {
-            Some(_) => known.save_whole(&self.replica, done),
-            None => self.replica.submit(known.change(), None, done),
-        }
+        let is_there = Some(known.clone());
+        let bound = Effect {
+            key: known.id.clone(),
+            before: is_there.clone(),
+            after: is_there,
+        };
+        // Whole, because the log may still refuse what created it.
+        known.save_whole(&self.replica, self.noted(vec![bound], done))
     }
 
     /// Takes out of the store what nobody has been there for so long.
@@ -282,14 +309,12 @@ impl Subscriptions {
         let operations: Vec<RecordOp<'_>> = removals.flatten().collect();
         let mut out = Vec::new();
         command::records(&mut out, &operations);
-        let done = self.or_undo(done, |this, running| {
-            for subscription in ended {
-                if running.get(&subscription.id).is_none() {
-                    subscription.reinstate();
-                    running.insert(this.run(subscription));
-                }
-            }
-        });
+        let taken_out = |subscription: &Arc<Subscription>| Effect {
+            key: subscription.id.clone(),
+            before: Some(subscription.clone()),
+            after: None,
+        };
+        let done = self.noted(ended.iter().map(taken_out).collect(), done);
         self.replica.submit(out, None, done)
     }
 
@@ -305,7 +330,10 @@ impl Subscriptions {
     /// Ends all deliveries, and hands to the log how far they have come.
     pub(crate) fn end(&self) {
         self.dispatcher.abort();
-        let ended = std::mem::take(&mut *self.running.lock());
+        let mut running = self.running.lock();
+        self.changes.lock().end();
+        let ended = std::mem::take(&mut *running);
+        drop(running);
         let all: Vec<_> = ended.all().cloned().collect();
         drop(ended);
         for subscription in all.iter().filter(|subscription| subscription.is_dirty()) {

@@ -322,7 +322,7 @@ impl Subscription {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::batch::Place;
     use super::*;
     use crate::generation::Generation;
@@ -341,7 +341,7 @@ mod tests {
         batch
     }
 
-    fn subscription() -> Subscription {
+    pub(in super::super) fn subscription() -> Subscription {
         let mut number = Vec::new();
         put::unsigned(&mut number, 0);
         let definition = Definition {
@@ -400,5 +400,23 @@ mod tests {
         assert!(subscription.send(&events(500, 2_000), || 2));
         subscription.retire();
         assert!(!subscription.send(&events(500, 2_500), || panic!("it is sent")));
+    }
+
+    /// Another process is bound to it elsewhere, and the log does not take that: it is told again.
+    #[test]
+    fn a_position_that_was_refused_is_saved_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = esdb_log::Options {
+            max_command_bytes: 1,
+            ..esdb_log::Options::default()
+        };
+        let refusing = esdb_log::Replica::open(dir.path(), options).unwrap();
+        let subscription = subscription();
+        subscription.restart(2_000);
+        let (told, answer) = std::sync::mpsc::channel();
+        let done = Box::new(move |outcome: Result<_, _>, _| told.send(outcome.is_ok()).unwrap());
+        subscription.save_whole(&refusing, done);
+        assert!(!answer.recv().unwrap());
+        assert!(subscription.is_dirty());
     }
 }

@@ -26,18 +26,25 @@ impl Subscription {
         }
         self.saved.failed.store(false, Ordering::Release);
         let mut state = self.state.lock();
+        let saved = self.saved.clone();
+        let done: Done = Box::new(move |_, _| saved.saving.store(false, Ordering::Release));
+        let done = self.noting(&mut state, done);
+        replica.submit(self.record(&state), None, done);
+    }
+
+    /// `done` for a command that writes the progress, which is tried again if the log refuses.
+    fn noting(&self, state: &mut State, done: Done) -> Done {
         let next = state.progress.next;
         state.submitted = next;
         let (saved, changed) = (self.saved.clone(), self.changed.clone());
-        let done: Done = Box::new(move |outcome, _| {
+        Box::new(move |outcome, more| {
             match outcome {
                 Ok(_) => saved.next.store(next, Ordering::Release),
                 Err(_) => saved.failed.store(true, Ordering::Release),
             }
-            saved.saving.store(false, Ordering::Release);
+            done(outcome, more);
             changed.notify_one();
-        });
-        replica.submit(self.record(&state), None, done);
+        })
     }
 
     /// Moves the progress to where an acknowledgement says, shows it as `checkpoint`, and saves that;
@@ -90,13 +97,15 @@ impl Subscription {
     /// It is not taken out of the store after all.
     pub(crate) fn reinstate(&self) {
         self.state.lock().retired = false;
+        // What came meanwhile was not written.
+        self.saved.failed.store(true, Ordering::Release);
     }
 
     /// Writes what it is and how far it has come.
     pub(crate) fn save_whole(&self, replica: &Replica, done: Done) -> Ticket {
         let definition = self.definition.lock().encode();
         let mut state = self.state.lock();
-        state.submitted = state.progress.next;
+        let done = self.noting(&mut state, done);
         let progress = state.progress.encode();
         let mut out = Vec::new();
         let operations = [
@@ -105,14 +114,6 @@ impl Subscription {
         ];
         command::records(&mut out, &operations);
         replica.submit(out, None, done)
-    }
-
-    /// The command that writes what it is.
-    pub(crate) fn change(&self) -> Vec<u8> {
-        let definition = self.definition.lock().encode();
-        let mut out = Vec::new();
-        command::records(&mut out, &[self.put(Space::SUBSCRIPTIONS, &definition)]);
-        out
     }
 
     fn put<'a>(&'a self, space: Space, value: &'a [u8]) -> RecordOp<'a> {
