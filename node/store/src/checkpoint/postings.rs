@@ -1,9 +1,9 @@
 //! Adding positions to the rows of a term, and taking them away.
 
 use super::Writer;
-use crate::StoreError;
 use crate::postings::{MAX_ROW, Row, find, last_key, row_key};
-use crate::tables::{IN_POSTINGS, POSTINGS};
+use crate::tables::{EVENTS, EventRow, IN_POSTINGS, POSTINGS};
+use crate::{StoreError, terms};
 use redb::{ReadableTable, Table};
 use std::collections::{BTreeMap, HashSet};
 
@@ -42,18 +42,69 @@ impl Writer<'_> {
             .collect()
     }
 
-    /// Fills up the last row of a term, and begins others after it.
+    /// Adds positions to the rows of a term.
     fn extend_term(
         &mut self,
         table: &mut Postings<'_>,
         term: &[u8],
         positions: &[u64],
     ) -> Result<(), StoreError> {
+        match last_row(table, term)? {
+            None => self.fill(table, term, Row::default(), positions),
+            Some((key, Ok(row))) if key == last_key(term) => self.fill(table, term, row, positions),
+            Some((key, Ok(_))) => {
+                let damage = IN_POSTINGS.damaged(&key, "the row after it is missing");
+                self.make_anew(table, term, &damage)
+            }
+            Some((_, Err(damage))) => self.make_anew(table, term, &damage),
+        }
+    }
+
+    /// Makes the rows of a term anew from the events, behind those of its rows that can be read. A
+    /// store that could not do that could write no checkpoint any more with an event of that term.
+    fn make_anew(
+        &mut self,
+        table: &mut Postings<'_>,
+        term: &[u8],
+        damage: &StoreError,
+    ) -> Result<(), StoreError> {
+        tracing::warn!(%damage, "the index of a type or tag is made anew from the events");
+        let mut whole = Row::default();
+        while let Some((key, row)) = last_row(table, term)? {
+            table.remove(&*key)?;
+            if let Ok(row) = row {
+                whole = row;
+                break;
+            }
+        }
+        let from = whole.positions.last().map_or(0, |last| last + 1);
+        let mut positions = Vec::new();
+        // Those that this checkpoint adds are there already.
+        for row in self.transaction.open_table(EVENTS)?.range(from..)? {
+            let (key, value) = row?;
+            let (_, body) = EventRow::open(key.value(), value.value())?;
+            let mut bears = false;
+            terms::each(&body, &mut self.row, |other| {
+                bears |= other == term;
+                0
+            });
+            positions.extend(bears.then(|| key.value()));
+        }
+        match whole.positions.is_empty() && positions.is_empty() {
+            true => Ok(()),
+            false => self.fill(table, term, whole, &positions),
+        }
+    }
+
+    /// Adds positions to what is to be a term's last row, and begins others after it.
+    fn fill(
+        &mut self,
+        table: &mut Postings<'_>,
+        term: &[u8],
+        mut row: Row,
+        positions: &[u64],
+    ) -> Result<(), StoreError> {
         let key = last_key(term);
-        let mut row = match table.get(&*key)? {
-            Some(value) => Row::open(&key, value.value())?,
-            None => Row::default(),
-        };
         let mut rest = positions;
         loop {
             let (more, after) =
@@ -155,6 +206,20 @@ impl Writer<'_> {
         }
         Ok(end)
     }
+}
+
+/// The last row of a term, with its key, or what is wrong with it.
+#[expect(clippy::type_complexity)]
+fn last_row(
+    table: &Postings<'_>,
+    term: &[u8],
+) -> Result<Option<(Vec<u8>, Result<Row, StoreError>)>, StoreError> {
+    let end = last_key(term);
+    let row = table
+        .range::<&[u8]>(term..=&*end)?
+        .next_back()
+        .transpose()?;
+    Ok(row.map(|(key, value)| (key.value().to_vec(), Row::open(key.value(), value.value()))))
 }
 
 /// The first row of a term whose key is at `from` or after it.
