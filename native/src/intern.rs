@@ -14,6 +14,14 @@ static SEEDS: LazyLock<[u64; 2]> = LazyLock::new(|| [0, 1].map(|n| RandomState::
 /// An empty place of the table.
 const EMPTY: u32 = u32::MAX;
 
+/// The number of what comes after `count` others; the twin's work if there are too many.
+fn next_number(count: usize) -> Result<u32, Stop> {
+    match u32::try_from(count) {
+        Ok(number) if number < EMPTY => Ok(number),
+        _ => Err(Stop::Twin),
+    }
+}
+
 /// Open addressing over indexes of entries that live elsewhere; the upper half of each hash is kept beside them.
 #[derive(Debug)]
 struct Table {
@@ -146,10 +154,7 @@ impl<'a> Names<'a> {
             Ok(number) => return Ok((number, false)),
             Err(place) => place,
         };
-        let number = u32::try_from(self.entries.len())
-            .ok()
-            .filter(|number| *number < EMPTY);
-        let number = number.ok_or(Stop::Twin)?;
+        let number = next_number(self.entries.len())?;
         self.entries.push((hash, text));
         self.terms.push(name);
         let entries = &self.entries;
@@ -274,10 +279,7 @@ impl<'a> Keys<'a> {
             Ok(number) => return Ok((number, false)),
             Err(place) => place,
         };
-        let number = u32::try_from(self.hashes.len())
-            .ok()
-            .filter(|number| *number < EMPTY);
-        let number = number.ok_or(Stop::Twin)?;
+        let number = next_number(self.hashes.len())?;
         budget.spend(100)?;
         self.hashes.push(hash);
         self.terms.push(key);
