@@ -101,11 +101,11 @@ impl Disk {
     ) -> Result<usize, StoreError> {
         // As long as nothing was deleted, an event's rank is its position.
         let whole = self.state.events == self.state.next_position && dead.is_empty();
-        let (start, mut skip) = match whole {
+        let (start, skip) = match whole {
             true => (rank, 0),
             false => self.locate(rank, dead_runs)?,
         };
-        self.in_order(start, (&mut skip, limit), dead, visit)
+        self.in_order(start, (skip, limit), dead, visit)
     }
 
     /// Visits up to `limit` events from `position` on, without those of `dead` streams.
@@ -116,7 +116,7 @@ impl Disk {
         dead: &HashSet<u64>,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
-        self.in_order(position, (&mut 0, limit), dead, visit)
+        self.in_order(position, (0, limit), dead, visit)
     }
 
     /// Visits the events from `position` on, without those of `dead` streams: the first `skip` not, and
@@ -124,7 +124,7 @@ impl Disk {
     fn in_order(
         &self,
         position: u64,
-        (skip, limit): (&mut u64, usize),
+        (mut skip, limit): (u64, usize),
         dead: &HashSet<u64>,
         visit: Visit<'_>,
     ) -> Result<usize, StoreError> {
@@ -137,8 +137,8 @@ impl Disk {
             if dead.contains(&row.number) {
                 continue;
             }
-            if *skip > 0 {
-                *skip -= 1;
+            if skip > 0 {
+                skip -= 1;
                 continue;
             }
             visit(body.recorded(row.name, row.version, position, row.epoch_us));
