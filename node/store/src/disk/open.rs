@@ -43,9 +43,7 @@ impl Handle {
             .as_ref()
             .ok_or_else(|| StoreError::DamagedPage("it was closed".to_owned()))
     }
-}
 
-impl Handle {
     /// What its last transaction left.
     pub fn read(&self) -> Result<Disk, StoreError> {
         Disk::begin(&self.get()?.begin_read()?, &self.source)
@@ -127,8 +125,8 @@ pub(crate) fn open_existing(
     if file.is_empty().map_err(in_dir)? {
         return Err(format("it is empty".to_owned()));
     }
-    check_own_tables(&file, &path)?;
     let source = Source::new(file.clone(), &path, health, for_events(options));
+    check_own_tables(&file, &source)?;
     let opened = builder(options).create_with_backend(Backend::new(file, &path, health));
     let database = opened.map_err(|error| match error {
         DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
@@ -169,7 +167,7 @@ pub(crate) fn open_existing(
 
 /// Looks at the tables that the database keeps for itself: over a damaged page of theirs it would end
 /// the process, where it only panics over others. What else is wrong with the file it tells itself.
-fn check_own_tables(file: &Arc<dyn File>, path: &Path) -> Result<(), StoreError> {
+fn check_own_tables(file: &Arc<dyn File>, source: &Source) -> Result<(), StoreError> {
     let Ok(pages) = PageFile::open(file.clone()) else {
         return Ok(());
     };
@@ -179,10 +177,7 @@ fn check_own_tables(file: &Arc<dyn File>, path: &Path) -> Result<(), StoreError>
         pages.walk(&table.tree, Order::Unknown, &mut |_| {}, &mut bad);
     }
     match first.filter(|bad| bad.system.is_none()) {
-        Some(BadPage { offset, what, .. }) => {
-            let text = format!("{}, offset {offset}: {what}", path.display());
-            Err(StoreError::DamagedPage(text))
-        }
+        Some(bad) => Err(source.damaged(bad.offset, &bad.what)),
         None => Ok(()),
     }
 }

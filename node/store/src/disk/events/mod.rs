@@ -79,7 +79,8 @@ impl Source {
         StoreError::Disk(io::Error::new(kind, text))
     }
 
-    fn damaged(&self, offset: u64, what: &str) -> StoreError {
+    /// The error that names the file and where in it `what` is.
+    pub fn damaged(&self, offset: u64, what: &str) -> StoreError {
         StoreError::DamagedPage(format!("{}, offset {offset}: {what}", self.path.display()))
     }
 }
